@@ -1,0 +1,311 @@
+from services.rpc.gen.buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from services.rpc.gen.kubeofthoughts.v1 import generator_service_pb2 as _generator_service_pb2
+from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EventDetail(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_DETAIL_UNSPECIFIED: _ClassVar[EventDetail]
+    EVENT_DETAIL_RESULT: _ClassVar[EventDetail]
+    EVENT_DETAIL_PROGRESS: _ClassVar[EventDetail]
+    EVENT_DETAIL_ALL: _ClassVar[EventDetail]
+
+class ConcurrencyModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONCURRENCY_MODEL_UNSPECIFIED: _ClassVar[ConcurrencyModel]
+    CONCURRENCY_MODEL_SEQUENTIAL: _ClassVar[ConcurrencyModel]
+    CONCURRENCY_MODEL_LEVEL: _ClassVar[ConcurrencyModel]
+    CONCURRENCY_MODEL_ASYNC: _ClassVar[ConcurrencyModel]
+
+class SolveStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOLVE_STATUS_UNSPECIFIED: _ClassVar[SolveStatus]
+    SOLVE_STATUS_SOLVED: _ClassVar[SolveStatus]
+    SOLVE_STATUS_EXHAUSTED: _ClassVar[SolveStatus]
+    SOLVE_STATUS_NODES_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_MODEL_CALLS_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_COMPLETION_TOKENS_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_WALL_TIME_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_CANCELLED: _ClassVar[SolveStatus]
+EVENT_DETAIL_UNSPECIFIED: EventDetail
+EVENT_DETAIL_RESULT: EventDetail
+EVENT_DETAIL_PROGRESS: EventDetail
+EVENT_DETAIL_ALL: EventDetail
+CONCURRENCY_MODEL_UNSPECIFIED: ConcurrencyModel
+CONCURRENCY_MODEL_SEQUENTIAL: ConcurrencyModel
+CONCURRENCY_MODEL_LEVEL: ConcurrencyModel
+CONCURRENCY_MODEL_ASYNC: ConcurrencyModel
+SOLVE_STATUS_UNSPECIFIED: SolveStatus
+SOLVE_STATUS_SOLVED: SolveStatus
+SOLVE_STATUS_EXHAUSTED: SolveStatus
+SOLVE_STATUS_NODES_SPENT: SolveStatus
+SOLVE_STATUS_MODEL_CALLS_SPENT: SolveStatus
+SOLVE_STATUS_COMPLETION_TOKENS_SPENT: SolveStatus
+SOLVE_STATUS_WALL_TIME_SPENT: SolveStatus
+SOLVE_STATUS_CANCELLED: SolveStatus
+
+class SolveRequest(_message.Message):
+    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    VALUE_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    EVENT_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TRUST_ARITHMETIC_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    problem: str
+    task: str
+    strategy: str
+    settings: _struct_pb2.Struct
+    sampling: _thought_pb2.Sampling
+    value_samples: int
+    budget: Budget
+    event_detail: EventDetail
+    concurrency: ConcurrencyModel
+    request_batch_size: int
+    seed: int
+    trust_arithmetic: bool
+    prompt_style: _thought_pb2.PromptStyle
+    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("nodes", "model_calls", "completion_tokens", "wall_seconds")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    WALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    nodes: int
+    model_calls: int
+    completion_tokens: int
+    wall_seconds: float
+    def __init__(self, nodes: _Optional[int] = ..., model_calls: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., wall_seconds: _Optional[float] = ...) -> None: ...
+
+class SolveResponse(_message.Message):
+    __slots__ = ("accepted", "awaited", "thoughts", "progress", "result")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    AWAITED_FIELD_NUMBER: _ClassVar[int]
+    THOUGHTS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    accepted: SolveAccepted
+    awaited: StageAwaited
+    thoughts: ThoughtEvents
+    progress: Progress
+    result: SolveResult
+    def __init__(self, accepted: _Optional[_Union[SolveAccepted, _Mapping]] = ..., awaited: _Optional[_Union[StageAwaited, _Mapping]] = ..., thoughts: _Optional[_Union[ThoughtEvents, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[SolveResult, _Mapping]] = ...) -> None: ...
+
+class SolveAccepted(_message.Message):
+    __slots__ = ("solve_id", "problem", "root_id")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ROOT_ID_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    problem: str
+    root_id: str
+    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ...) -> None: ...
+
+class StageAwaited(_message.Message):
+    __slots__ = ("stage",)
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    def __init__(self, stage: _Optional[str] = ...) -> None: ...
+
+class ThoughtEvents(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[ThoughtEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[ThoughtEvent, _Mapping]]] = ...) -> None: ...
+
+class ThoughtEvent(_message.Message):
+    __slots__ = ("thought_id", "proposed", "merged", "evaluated", "validated", "pruned", "expanded", "failed")
+    THOUGHT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    EVALUATED_FIELD_NUMBER: _ClassVar[int]
+    VALIDATED_FIELD_NUMBER: _ClassVar[int]
+    PRUNED_FIELD_NUMBER: _ClassVar[int]
+    EXPANDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    thought_id: str
+    proposed: ThoughtProposed
+    merged: ThoughtMerged
+    evaluated: ThoughtEvaluated
+    validated: ThoughtValidated
+    pruned: ThoughtPruned
+    expanded: ThoughtExpanded
+    failed: ThoughtFailed
+    def __init__(self, thought_id: _Optional[str] = ..., proposed: _Optional[_Union[ThoughtProposed, _Mapping]] = ..., merged: _Optional[_Union[ThoughtMerged, _Mapping]] = ..., evaluated: _Optional[_Union[ThoughtEvaluated, _Mapping]] = ..., validated: _Optional[_Union[ThoughtValidated, _Mapping]] = ..., pruned: _Optional[_Union[ThoughtPruned, _Mapping]] = ..., expanded: _Optional[_Union[ThoughtExpanded, _Mapping]] = ..., failed: _Optional[_Union[ThoughtFailed, _Mapping]] = ...) -> None: ...
+
+class ThoughtProposed(_message.Message):
+    __slots__ = ("parent_id", "depth", "text", "answer")
+    PARENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    parent_id: str
+    depth: int
+    text: str
+    answer: str
+    def __init__(self, parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...
+
+class ThoughtMerged(_message.Message):
+    __slots__ = ("parent_id", "text")
+    PARENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    parent_id: str
+    text: str
+    def __init__(self, parent_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ThoughtEvaluated(_message.Message):
+    __slots__ = ("value", "score")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    value: _thought_pb2.Value
+    score: float
+    def __init__(self, value: _Optional[_Union[_thought_pb2.Value, _Mapping]] = ..., score: _Optional[float] = ...) -> None: ...
+
+class ThoughtValidated(_message.Message):
+    __slots__ = ("verdict", "explanation")
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    verdict: _thought_pb2.Verdict
+    explanation: str
+    def __init__(self, verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ...) -> None: ...
+
+class ThoughtPruned(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class ThoughtExpanded(_message.Message):
+    __slots__ = ("draw", "dropped", "usage")
+    DRAW_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    draw: int
+    dropped: _generator_service_pb2.Dropped
+    usage: _thought_pb2.Usage
+    def __init__(self, draw: _Optional[int] = ..., dropped: _Optional[_Union[_generator_service_pb2.Dropped, _Mapping]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class ThoughtFailed(_message.Message):
+    __slots__ = ("failure",)
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    failure: _thought_pb2.Failure
+    def __init__(self, failure: _Optional[_Union[_thought_pb2.Failure, _Mapping]] = ...) -> None: ...
+
+class Progress(_message.Message):
+    __slots__ = ("nodes", "merged", "depth", "best", "usage")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    BEST_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    nodes: int
+    merged: int
+    depth: int
+    best: str
+    usage: _thought_pb2.Usage
+    def __init__(self, nodes: _Optional[int] = ..., merged: _Optional[int] = ..., depth: _Optional[int] = ..., best: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ...) -> None: ...
+
+class SolveResult(_message.Message):
+    __slots__ = ("solve_id", "status", "answer", "steps", "usage", "elapsed_seconds", "progress")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    status: SolveStatus
+    answer: str
+    steps: _containers.RepeatedScalarFieldContainer[str]
+    usage: _thought_pb2.Usage
+    elapsed_seconds: float
+    progress: Progress
+    def __init__(self, solve_id: _Optional[str] = ..., status: _Optional[_Union[SolveStatus, str]] = ..., answer: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+
+class CancelSolveRequest(_message.Message):
+    __slots__ = ("solve_id",)
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    def __init__(self, solve_id: _Optional[str] = ...) -> None: ...
+
+class CancelSolveResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListTasksRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListTasksResponse(_message.Message):
+    __slots__ = ("tasks",)
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskDescription]
+    def __init__(self, tasks: _Optional[_Iterable[_Union[TaskDescription, _Mapping]]] = ...) -> None: ...
+
+class TaskDescription(_message.Message):
+    __slots__ = ("name", "summary", "example", "depth")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    example: str
+    depth: int
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ...) -> None: ...
+
+class ListStrategiesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListStrategiesResponse(_message.Message):
+    __slots__ = ("strategies",)
+    STRATEGIES_FIELD_NUMBER: _ClassVar[int]
+    strategies: _containers.RepeatedCompositeFieldContainer[StrategyDescription]
+    def __init__(self, strategies: _Optional[_Iterable[_Union[StrategyDescription, _Mapping]]] = ...) -> None: ...
+
+class StrategyDescription(_message.Message):
+    __slots__ = ("name", "summary", "settings")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    settings: _containers.RepeatedCompositeFieldContainer[SettingDescription]
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[SettingDescription, _Mapping]]] = ...) -> None: ...
+
+class SettingDescription(_message.Message):
+    __slots__ = ("name", "type", "default", "minimum", "maximum", "text")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    default: _struct_pb2.Value
+    minimum: float
+    maximum: float
+    text: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., default: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., text: _Optional[str] = ...) -> None: ...

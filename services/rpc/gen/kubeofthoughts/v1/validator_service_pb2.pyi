@@ -1,0 +1,37 @@
+from services.rpc.gen.buf.validate import validate_pb2 as _validate_pb2
+from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ValidateRequest(_message.Message):
+    __slots__ = ("id", "task", "problem", "answer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    task: _thought_pb2.TaskReference
+    problem: str
+    answer: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...
+
+class ValidateResponse(_message.Message):
+    __slots__ = ("updates",)
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[ValidateUpdate]
+    def __init__(self, updates: _Optional[_Iterable[_Union[ValidateUpdate, _Mapping]]] = ...) -> None: ...
+
+class ValidateUpdate(_message.Message):
+    __slots__ = ("id", "verdict", "explanation")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    verdict: _thought_pb2.Verdict
+    explanation: str
+    def __init__(self, id: _Optional[str] = ..., verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ...) -> None: ...
