@@ -1,4 +1,95 @@
+"""The port of a task: a class of problems, its prompts and its rules."""
+
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
+
+from services.core.errors import InvalidInput, Reason
+from services.core.thought import Label, Proposal, State, Verdict
+
+
 class PromptStyle(StrEnum):
+    """How prompts are written."""
+
     BARE = "bare"
+    """The terse format of the embedded model: a sample is one thought, a verdict is its first token."""
     FEW_SHOT = "few_shot"
+    """Instructions and examples for general models: a sample lists several thoughts, a verdict is its last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered prompt.
+
+    `stop` texts end a completion and are not part of it. `labels` are set if the answer's first token is one of them,
+    so that an engine can give their probabilities instead of samples.
+    """
+
+    text: str
+    stop: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class InvalidProblem(InvalidInput):
+    """The task cannot read the problem."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, field="problem", reason=Reason.INVALID_PROBLEM)
+
+
+class ThoughtRejected(Exception):  # noqa: N818 - an outcome of parsing, counted and passed over
+    """A proposed line is no thought."""
+
+
+class MalformedThought(ThoughtRejected):
+    """The line is not in the task's format."""
+
+
+class IllegalThought(ThoughtRejected):
+    """The line is in the task's format but against its rules."""
+
+
+class Task(Protocol):
+    """A class of problems. Pure: no I/O, no state. One instance serves any number of solves."""
+
+    name: str
+    """What `Solve` calls it; the name of its module."""
+    version: str
+    """Changes with prompts or rules; part of every cache key."""
+    summary: str
+    """One sentence."""
+    example: str
+    """A problem as a user would write it."""
+    depth: int
+    """Steps from the problem to an answer."""
+
+    def normalize(self, problem: str) -> str:
+        """Return the normal form of `problem`; `InvalidProblem` if it cannot be read."""
+        ...
+
+    def propose_prompt(self, state: State, style: PromptStyle) -> Prompt:
+        """Ask for next thoughts of `state`."""
+        ...
+
+    def parse_thought(self, state: State, line: str, *, trust: bool) -> Proposal:
+        """Read one proposed line. With `trust`, what the line says it leads to is believed unchecked.
+
+        Raises `MalformedThought` or `IllegalThought`.
+        """
+        ...
+
+    def value_prompt(self, state: State, style: PromptStyle) -> Prompt:
+        """Ask what `state` is worth."""
+        ...
+
+    def parse_value(self, text: str) -> Label | None:
+        """Read the label from one completion of a value prompt; None if it has none."""
+        ...
+
+    def value_by_rule(self, state: State) -> Label | None:
+        """Return the label that needs no model, because the task's rule settles it; None if only a model can tell."""
+        ...
+
+    def validate(self, problem: str, answer: str) -> tuple[Verdict, str]:
+        """Judge a complete solution: the verdict, and why, in words."""
+        ...

@@ -1,0 +1,93 @@
+"""Hard budgets: the worst case of a call is reserved before it is made and refunded after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from services.core.thought import Usage
+
+
+class Resource(StrEnum):
+    """What a budget limits."""
+
+    NODES = "nodes"
+    MODEL_CALLS = "model_calls"
+    COMPLETION_TOKENS = "completion_tokens"
+    WALL_TIME = "wall_seconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one solve may spend."""
+
+    nodes: int = 10_000
+    """Thoughts in the tree."""
+    model_calls: int = 10_000
+    """Requests to the model."""
+    completion_tokens: int = 20_000
+    """Tokens written by the model."""
+    wall_seconds: float = 60.0
+    """Seconds from the first call to a worker that serves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a call may cost at most, or has cost."""
+
+    nodes: int = 0
+    model_calls: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)})
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(Cost)})
+
+
+class Budget:
+    """What is spent and what is promised, against the limits. `spent + reserved` never exceeds them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.spent = Cost()
+        self.usage = Usage()
+        self._reserved = Cost()
+
+    def reserve(self, cost: Cost) -> Resource | None:
+        """Promise `cost`; if a limit forbids it, promise nothing and name the limit."""
+        after = self.spent + self._reserved + cost
+        for name in (field.name for field in fields(Cost)):
+            if getattr(after, name) > getattr(self.limits, name):
+                return Resource(name)
+        self._reserved += cost
+        return None
+
+    def reserve_most(self, wanted: int, cost_of: Callable[[int], Cost]) -> tuple[int, Cost, Resource | None]:
+        """Reserve for as many samples as fit, at most `wanted`.
+
+        `cost_of` must grow with its argument. Returns the samples (0 if not even one fits), what was reserved for
+        them, and the limit that forbade more (None if all fitted).
+        """
+        short = self.reserve(cost_of(wanted))
+        if short is None:
+            return wanted, cost_of(wanted), None
+        fits, too_many = 0, wanted
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            if self.reserve(cost_of(middle)) is None:
+                self._reserved -= cost_of(middle)
+                fits = middle
+            else:
+                too_many = middle
+        if fits:
+            self.reserve(cost_of(fits))
+        return fits, cost_of(fits) if fits else Cost(), short
+
+    def settle(self, reserved: Cost, *, nodes: int, usage: Usage) -> None:
+        """Book what a call has cost and give back what was reserved for it."""
+        self._reserved -= reserved
+        self.spent += Cost(
+            nodes=nodes, model_calls=usage.model_calls, completion_tokens=usage.completion_tokens
+        )
+        self.usage += usage

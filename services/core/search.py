@@ -1,0 +1,146 @@
+"""Search as ask and tell: the port of a search policy, and the settings that describe themselves.
+
+A policy is pure and deterministic. It owns no clock, no I/O and no concurrency: a driver asks it what to expand and
+tells it what came of that, in any order, at any time. What it is asked next is a function of its settings and of what
+it was told, in order: replaying the tells replays the search.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, TypeVar
+
+from services.core.errors import InvalidInput, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Expand this thought: draw `samples` completions, keep at most `max_thoughts` distinct ones.
+
+    `draw` counts from 0 how often this thought was asked for; another draw is another stream of samples.
+    """
+
+    thought_id: str
+    draw: int
+    samples: int
+    max_thoughts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What an expansion brought: a thought that is new, or one that was reached before.
+
+    `dead` marks what cannot be expanded: a rejected answer, or a thought that could not be judged.
+    """
+
+    thought_id: str
+    depth: int
+    score: float
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What came of an `Ask`; `failed` if the thought cannot be expanded at all."""
+
+    thought_id: str
+    draw: int
+    children: tuple[Child, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """The policy leaves this thought aside, and why."""
+
+    thought_id: str
+    reason: str
+
+
+class SearchPolicy(Protocol):
+    """Which thoughts to expand, in which order. Made by `Policy(root_id, settings)` of its module."""
+
+    def ask(self, capacity: int) -> Sequence[Ask]:
+        """Return at most `capacity` thoughts to expand now; each stays asked until it is told.
+
+        Nothing, while something is asked and untold: wait for it. Nothing, while nothing is: the search is over.
+        """
+        ...
+
+    def tell(self, result: Tell) -> Sequence[Prune]:
+        """Take the outcome of an `Ask`; a late or repeated one is ignored. Returns what is pruned for it."""
+        ...
+
+    def best(self) -> str:
+        """Return the most promising thought so far: the deepest of the best scored."""
+        ...
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+SettingsT = TypeVar("SettingsT")
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDescription:
+    """A setting, as lists of strategies show it."""
+
+    name: str
+    type: str
+    default: bool | float
+    minimum: float | None
+    maximum: float | None
+    text: str
+
+
+def setting(
+    default: bool | float, text: str, *, minimum: float | None = None, maximum: float | None = None
+) -> Any:  # noqa: ANN401 - stands for the field's own type, as dataclasses.field does
+    """Declare a field of a settings class: its default, what it does, and its range, both ends allowed."""
+    return field(default=default, metadata={"text": text, "minimum": minimum, "maximum": maximum})
+
+
+def describe_settings(settings: type) -> Iterator[SettingDescription]:
+    """Yield the settings of a class whose fields are declared with `setting`."""
+    for f in fields(settings):
+        yield SettingDescription(
+            name=f.name,
+            type=type(f.default).__name__,
+            default=f.default,
+            minimum=f.metadata["minimum"],
+            maximum=f.metadata["maximum"],
+            text=f.metadata["text"],
+        )
+
+
+def parse_settings(settings: type[SettingsT], given: Mapping[str, object]) -> SettingsT:
+    """Make a settings object from names and values; `InvalidInput` names the first that is wrong.
+
+    A whole number may come as a float, since JSON has one number type.
+    """
+    known = {description.name: description for description in describe_settings(settings)}
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise _invalid(name, f"no such setting; there are {', '.join(known)}")
+        values[name] = _parse(known[name], value)
+    return settings(**values)
+
+
+def _parse(known: SettingDescription, value: object) -> bool | float:
+    if known.type == "bool":
+        if not isinstance(value, bool):
+            raise _invalid(known.name, f"must be true or false, not {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid(known.name, f"must be a number, not {value!r}")
+    if known.type == "int" and value != value // 1:
+        raise _invalid(known.name, f"must be a whole number, not {value!r}")
+    too_low = known.minimum is not None and not value >= known.minimum
+    too_high = known.maximum is not None and not value <= known.maximum
+    if too_low or too_high:
+        raise _invalid(known.name, f"must be from {known.minimum:g} to {known.maximum:g}, not {value:g}")
+    return int(value) if known.type == "int" else float(value)
+
+
+def _invalid(name: str, message: str) -> InvalidInput:
+    return InvalidInput(f"{name} {message}", field=f"settings.{name}", reason=Reason.INVALID_SETTING)

@@ -1,0 +1,1 @@
+"""The orchestrator: grows the tree of thoughts and answers `Solve`."""

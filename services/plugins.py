@@ -1,0 +1,48 @@
+"""Finds tasks, strategies and model backends by name: a module's file name, or an outsider's entry point.
+
+A module is imported only when it is asked for, because import time is cold start.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of plug-in: the package whose modules it ships, and the entry point group that adds to them."""
+
+    package: str
+    group: str
+
+    def names(self) -> list[str]:
+        """Return every name there is, in order."""
+        return sorted({*self._shipped(), *self._outside()})
+
+    def load(self, name: str) -> ModuleType:
+        """Import the module; `KeyError` if there is none of this name."""
+        if name in self._shipped():
+            return importlib.import_module(f"{self.package}.{name}")
+        module = self._outside()[name].load()
+        if not isinstance(module, ModuleType):
+            raise TypeError(f"entry point {name} of {self.group} must name a module")
+        return module
+
+    def _shipped(self) -> list[str]:
+        package = importlib.import_module(self.package)
+        return [module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")]
+
+    def _outside(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+
+TASKS = Kind("services.tasks", "kube_of_thoughts.tasks")
+"""A task's module has `TASK`, a `services.core.task.Task`."""
+
+STRATEGIES = Kind("services.orchestrator.search", "kube_of_thoughts.strategies")
+"""A strategy's module has `Settings`, a settings class, and `Policy`, a `services.core.search.SearchPolicy`."""
+
+MODELS = Kind("services.adapters.llm", "kube_of_thoughts.models")
+"""A backend's module has `create(settings)`, which returns a `services.core.ports.LanguageModel`."""
