@@ -75,11 +75,12 @@ class Budget:
         fits, too_many = 0, wanted
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
-            if self.reserve(cost_of(middle)) is None:
+            forbidden = self.reserve(cost_of(middle))
+            if forbidden is None:
                 self._reserved -= cost_of(middle)
                 fits = middle
             else:
-                too_many = middle
+                too_many, short = middle, forbidden
         if fits:
             self.reserve(cost_of(fits))
         return fits, cost_of(fits) if fits else Cost(), short
@@ -87,7 +88,5 @@ class Budget:
     def settle(self, reserved: Cost, *, nodes: int, usage: Usage) -> None:
         """Book what a call has cost and give back what was reserved for it."""
         self._reserved -= reserved
-        self.spent += Cost(
-            nodes=nodes, model_calls=usage.model_calls, completion_tokens=usage.completion_tokens
-        )
+        self.spent += Cost(nodes=nodes, model_calls=usage.model_calls, completion_tokens=usage.completion_tokens)
         self.usage += usage

@@ -5,6 +5,7 @@ tells it what came of that, in any order, at any time. What it is asked next is 
 it was told, in order: replaying the tells replays the search.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeVar
@@ -93,10 +94,14 @@ class SettingDescription:
 
 
 def setting(
-    default: bool | float, text: str, *, minimum: float | None = None, maximum: float | None = None
+    default: bool | float,  # noqa: FBT001 - what the setting is, not a switch
+    text: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:  # noqa: ANN401 - stands for the field's own type, as dataclasses.field does
     """Declare a field of a settings class: its default, what it does, and its range, both ends allowed."""
-    return field(default=default, metadata={"text": text, "minimum": minimum, "maximum": maximum})
+    return field(default=default, metadata={"default": default, "text": text, "minimum": minimum, "maximum": maximum})
 
 
 def describe_settings(settings: type) -> Iterator[SettingDescription]:
@@ -104,8 +109,8 @@ def describe_settings(settings: type) -> Iterator[SettingDescription]:
     for f in fields(settings):
         yield SettingDescription(
             name=f.name,
-            type=type(f.default).__name__,
-            default=f.default,
+            type=type(f.metadata["default"]).__name__,
+            default=f.metadata["default"],
             minimum=f.metadata["minimum"],
             maximum=f.metadata["maximum"],
             text=f.metadata["text"],
@@ -135,11 +140,17 @@ def _parse(known: SettingDescription, value: object) -> bool | float:
         raise _invalid(known.name, f"must be a number, not {value!r}")
     if known.type == "int" and value != value // 1:
         raise _invalid(known.name, f"must be a whole number, not {value!r}")
-    too_low = known.minimum is not None and not value >= known.minimum
-    too_high = known.maximum is not None and not value <= known.maximum
-    if too_low or too_high:
-        raise _invalid(known.name, f"must be from {known.minimum:g} to {known.maximum:g}, not {value:g}")
-    return int(value) if known.type == "int" else float(value)
+    if known.minimum is not None and not value >= known.minimum:
+        raise _invalid(known.name, f"must be at least {known.minimum:g}, not {value!r}")
+    if known.maximum is not None and not value <= known.maximum:
+        raise _invalid(known.name, f"must be at most {known.maximum:g}, not {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _invalid(known.name, f"must be a finite number, not {value!r}")
+    return int(value) if known.type == "int" else number
 
 
 def _invalid(name: str, message: str) -> InvalidInput:

@@ -155,8 +155,9 @@ class Tree:
             case Proposed(thought):
                 self._add(thought)
             case Merged(thought_id, parent_id):
-                self._nodes[thought_id].parents.append(parent_id)
-                self._nodes[parent_id].children.append(thought_id)
+                node, parent = self._nodes[thought_id], self._nodes[parent_id]
+                node.parents.append(parent_id)
+                parent.children.append(thought_id)
                 self.merged += 1
             case Evaluated(thought_id, value):
                 self._nodes[thought_id].value = value

@@ -18,10 +18,14 @@ class Settings:
     depth: int = setting(4, "Steps from the problem to an answer.", minimum=1, maximum=64)
     beam_width: int = setting(5, "Thoughts expanded at each depth in one round.", minimum=1, maximum=1000)
     samples: int = setting(32, "Completions drawn for each thought that is expanded.", minimum=1, maximum=256)
-    answer_samples: int = setting(4, "Completions drawn for the last step, which writes the answer.", minimum=1, maximum=256)
+    answer_samples: int = setting(
+        4, "Completions drawn for the last step, which writes the answer.", minimum=1, maximum=256
+    )
     branching_factor: int = setting(32, "Distinct thoughts kept of one expansion.", minimum=1, maximum=1024)
     evaluation_threshold: float = setting(0.01, "Thoughts scored below this are pruned.", minimum=0, maximum=1)
-    answer_attempts: int = setting(4, "Draws of rejected answers in a row before the search goes on.", minimum=1, maximum=100)
+    answer_attempts: int = setting(
+        4, "Draws of rejected answers in a row before the search goes on.", minimum=1, maximum=100
+    )
 
 
 @dataclass(slots=True)

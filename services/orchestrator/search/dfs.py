@@ -16,7 +16,9 @@ class Settings:
 
     depth: int = setting(4, "Steps from the problem to an answer.", minimum=1, maximum=64)
     samples: int = setting(32, "Completions drawn for each thought that is expanded.", minimum=1, maximum=256)
-    answer_samples: int = setting(4, "Completions drawn for the last step, which writes the answer.", minimum=1, maximum=256)
+    answer_samples: int = setting(
+        4, "Completions drawn for the last step, which writes the answer.", minimum=1, maximum=256
+    )
     branching_factor: int = setting(32, "Distinct thoughts kept of one expansion.", minimum=1, maximum=1024)
     evaluation_threshold: float = setting(0.1, "Thoughts scored below this are pruned.", minimum=0, maximum=1)
     answer_attempts: int = setting(4, "Draws of rejected answers in a row before backtracking.", minimum=1, maximum=100)

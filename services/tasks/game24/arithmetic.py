@@ -16,7 +16,8 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "/": lambda a, b: a / b,
 }
 
-NUMBER = rf"-?\d{{1,{MAX_DIGITS}}}(?:/\d{{1,{MAX_DIGITS}}}|\.\d{{1,{MAX_DIGITS}}})?"
+_DIGITS = rf"[0-9]{{1,{MAX_DIGITS}}}"
+NUMBER = rf"-?{_DIGITS}(?:/{_DIGITS}|\.{_DIGITS})?"
 
 
 def show(number: Fraction) -> str:
@@ -25,7 +26,9 @@ def show(number: Fraction) -> str:
 
 
 def read(text: str) -> Fraction:
-    """Read a number: `8`, `-3`, `8/3` or `2.5`. `ValueError` if it is none."""
+    """Read a number: `8`, `-3`, `8/3` or `2.5`. `ValueError` if it is none, or longer than `MAX_DIGITS` allows."""
+    if not re.fullmatch(NUMBER, text):
+        raise ValueError(f"{text[:20]!r} is no number")
     try:
         return Fraction(text)
     except ZeroDivisionError as error:
@@ -38,14 +41,14 @@ def shows(text: str, number: Fraction) -> bool:
     if written == number:
         return True
     _, point, digits = text.partition(".")
-    return bool(point) and len(digits) > 1 and round(number, len(digits)) == written
+    return bool(point) and len(digits) > 1 and abs(number - written) * 10 ** len(digits) <= Fraction(1, 2)
 
 
 class ExpressionError(ValueError):
     """The text is no expression, or one past the limits."""
 
 
-_TOKEN = re.compile(rf"\s*(?:(\d{{1,{MAX_DIGITS}}})|([-+*/()]))")
+_TOKEN = re.compile(rf"\s*(?:({_DIGITS})|([-+*/()]))")
 
 
 def evaluate(expression: str) -> tuple[Fraction, list[int]]:
@@ -106,17 +109,17 @@ class _Parser:
         return value
 
     def _atom(self, depth: int) -> Fraction:
-        token = self._take()
-        if token == "(":
+        word = self._take()
+        if word == "(":
             if depth >= MAX_EXPRESSION_DEPTH:
                 raise ExpressionError(f"nested deeper than {MAX_EXPRESSION_DEPTH}")
             value = self.sum(depth + 1)
             if self._take() != ")":
                 raise ExpressionError("a parenthesis is not closed")
             return value
-        if not token.isdigit():
-            raise ExpressionError(f"unexpected {token}")
+        if not word.isdigit():
+            raise ExpressionError(f"unexpected {word}")
         if len(self.numbers) >= MAX_EXPRESSION_NUMBERS:
             raise ExpressionError(f"more than {MAX_EXPRESSION_NUMBERS} numbers")
-        self.numbers.append(int(token))
-        return Fraction(int(token))
+        self.numbers.append(int(word))
+        return Fraction(int(word))

@@ -18,10 +18,12 @@ NUMBERS = 4
 LARGEST_NUMBER = 199
 MAX_LINE_LENGTH = 200
 
-_STEP = re.compile(rf"\s*({NUMBER})\s*([-+*/])\s*({NUMBER})\s*=\s*({NUMBER})\s*\(left:\s*({NUMBER}(?:\s+{NUMBER})*)\s*\)")
-_ANSWER = re.compile(r"\s*answer:\s*(.+)", re.IGNORECASE)
+_STEP = re.compile(
+    rf"\s*({NUMBER})\s*([-+*/])\s*({NUMBER})\s*=\s*({NUMBER})\s*\(left:\s*({NUMBER}(?:\s+{NUMBER})*)\s*\)"
+)
+_ANSWER = re.compile(r"\s*answer:\s*(\S.*)", re.IGNORECASE)
 _LEFT = re.compile(r"\(left: ([^)]*)\)$")
-_LABEL = re.compile(rf"\b({'|'.join(prompts.LABELS)})\b", re.IGNORECASE)
+_LABEL = re.compile(rf"\b({'|'.join(prompts.LABELS)})\b", re.IGNORECASE | re.ASCII)
 
 
 class Game24:
@@ -67,6 +69,8 @@ class Game24:
             raise IllegalThought(str(error)) from error
         if len(left) != len(numbers) - 1:
             raise IllegalThought(f"{len(left)} numbers left of {len(numbers)}")
+        if not all(re.fullmatch(NUMBER, show(number)) for number in left):
+            raise IllegalThought("leaves a number of too many digits")
         text = f"{step[1]} {step[2]} {step[3]} = {step[4]} (left: {_show_all(left)})"
         return Proposal(text, _key(State(state.problem, (*state.steps, text)), left))
 
@@ -98,7 +102,7 @@ class Game24:
             return Verdict.IMPOSSIBLE, f"no expression: {error}"
         if equals and result.strip() != show(GOAL):
             return Verdict.IMPOSSIBLE, f"claims to make {result.strip()[:20]!r}"
-        given = sorted(int(word) for word in problem.split())
+        given = [int(word) for word in self.normalize(problem).split()]
         if sorted(used) != given:
             return Verdict.IMPOSSIBLE, f"uses {' '.join(map(str, sorted(used)))}, not {problem}"
         if value != GOAL:
@@ -112,9 +116,12 @@ def _numbers(state: State) -> tuple[Fraction, ...]:
     if state.steps and left is None:
         raise InvalidInput("the last step does not say which numbers are left", field="state.steps")
     try:
-        return tuple(sorted(map(read, (left[1] if left else state.problem).split())))
+        numbers = tuple(sorted(map(read, (left[1] if left else state.problem).split())))
     except ValueError as error:
         raise InvalidInput(f"the state has no numbers: {error}", field="state") from error
+    if not numbers:
+        raise InvalidInput("the state has no numbers", field="state")
+    return numbers
 
 
 def _show_all(numbers: tuple[Fraction, ...]) -> str:
@@ -154,6 +161,8 @@ def _parse_answer(state: State, line: str) -> Proposal:
         raise MalformedThought("not of the form Answer: expression = 24")
     answer = " ".join(match[1].split())
     text = f"Answer: {answer}"
+    if len(text) > MAX_LINE_LENGTH:
+        raise MalformedThought(f"longer than {MAX_LINE_LENGTH} characters")
     return Proposal(text, _path_key(State(state.problem, (*state.steps, text))), answer=answer)
 
 

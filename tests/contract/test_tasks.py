@@ -1,0 +1,60 @@
+"""Every task that ships keeps the contract of tasks. A new task needs an entry in `PATHS`."""
+
+import pytest
+
+from services.plugins import TASKS
+from services.testing.task_suite import TaskSuite
+
+PATHS = {
+    "game24": (
+        (
+            "11 + 11 = 22 (left: 1 1 22)",
+            "1 + 1 = 2 (left: 2 22)",
+            "2 + 22 = 24 (left: 24)",
+            "Answer: (1 + 1) + (11 + 11) = 24",
+        ),
+        (
+            "1 + 1 = 2 (left: 2 11 11)",
+            "11 + 11 = 22 (left: 2 22)",
+            "22 + 2 = 24 (left: 24)",
+            "Answer: 11 + 11 + (1 + 1)",
+        ),
+        ("1 / 11 = 0.09 (left: 1 11 0.09)", "11 * 1 = 11 (left: 0.09 11)", "11 / 0.09 = 121 (left: 121)"),
+        ("11 - 1 = 10 (left: 1 10 11)",),
+    ),
+}
+"""For each task, lines that lead from its example towards an answer."""
+
+INVALID = {
+    "game24": (
+        "",
+        "1 2 3",
+        "1 2 3 4 5",
+        "one two three four",
+        "0 1 2 3",
+        "1 2 3 200",
+        "1 2 3 -4",
+        "1 2 3 4.0",
+        "1 2 3 ٤",
+    ),
+}
+"""For each task, problems that it refuses."""
+
+
+def _suite_of(name):
+    members = {
+        "task": TASKS.load(name).TASK,
+        "paths": PATHS.get(name, ()),
+        "invalid_problems": INVALID.get(name, ("",)),
+    }
+    return type(f"Test_{name}", (TaskSuite,), members)
+
+
+for _name in TASKS.names():
+    globals()[f"Test_{_name}"] = _suite_of(_name)
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_a_task_is_called_as_its_module_and_has_paths_to_test(name):
+    assert TASKS.load(name).TASK.name == name
+    assert PATHS.get(name), f"add lines that solve the example of {name} to PATHS"
