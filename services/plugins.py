@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from services.core.errors import InvalidInput, Reason
+from services.core.task import Task
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -46,3 +49,24 @@ STRATEGIES = Kind("services.orchestrator.search", "kube_of_thoughts.strategies")
 
 MODELS = Kind("services.adapters.llm", "kube_of_thoughts.models")
 """A backend's module has `create(settings)`, which returns a `services.core.ports.LanguageModel`."""
+
+
+def find_task(name: str) -> Task:
+    """Return the task of this name; `InvalidInput` names those that there are."""
+    task: Task = _load_known(TASKS, name, "task", Reason.UNKNOWN_TASK).TASK
+    return task
+
+
+def find_strategy(name: str) -> ModuleType:
+    """Return the module of the strategy of this name; `InvalidInput` names those that there are."""
+    return _load_known(STRATEGIES, name, "strategy", Reason.UNKNOWN_STRATEGY)
+
+
+def _load_known(kind: Kind, name: str, field: str, reason: Reason) -> ModuleType:
+    try:
+        return kind.load(name)
+    except KeyError as error:
+        known = ", ".join(kind.names())
+        raise InvalidInput(
+            f"there is no {field} {name[:64]!r}; there are: {known}", field=field, reason=reason
+        ) from error

@@ -85,6 +85,10 @@ class Budget:
             self.reserve(cost_of(fits))
         return fits, cost_of(fits) if fits else Cost(), short
 
+    def refund(self, reserved: Cost) -> None:
+        """Give back what was reserved for a call that is not made."""
+        self._reserved -= reserved
+
     def settle(self, reserved: Cost, *, nodes: int, usage: Usage) -> None:
         """Book what a call has cost and give back what was reserved for it."""
         self._reserved -= reserved

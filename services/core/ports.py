@@ -3,7 +3,7 @@
 Adapters implement them; wrappers (retries, caches, limits) take one and give one.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class LanguageModel(Protocol):
     revision: str
     """Which weights: a solve is pinned to them, cache keys contain them."""
 
-    def complete(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]:
+    def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Draw the samples, streaming; closing the iterator or cancelling its task stops the engine's work.
 
         Raises `PromptTooLong`, `ModelFailed`, `Overloaded`, `WorkerUnavailable`, `DeadlineExceeded`.
@@ -138,8 +138,8 @@ class ProposeUpdate:
 class Proposer(Protocol):
     """The generator, as the orchestrator sees it."""
 
-    def propose(self, batch: Sequence[ProposeRequest]) -> AsyncIterator[ProposeUpdate]:
-        """Serve a batch; updates come in any order between requests, in order within one.
+    def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
+        """Serve a batch; updates come several at a time, in any order between requests, in order within one.
 
         Raises `TemporaryError` if the stage as a whole fails; a failed request fails alone.
         """
@@ -176,8 +176,11 @@ class EvaluateUpdate:
 class Evaluator(Protocol):
     """The evaluator, as the orchestrator sees it."""
 
-    def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncIterator[EvaluateUpdate]:
-        """Judge every state of a batch; updates come in any order. Raises `TemporaryError` if the stage fails."""
+    def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncGenerator[Sequence[EvaluateUpdate], None]:
+        """Judge every state of a batch; updates come several at a time, in any order.
+
+        Raises `TemporaryError` if the stage as a whole fails; a failed state fails alone.
+        """
         ...
 
 
@@ -203,6 +206,9 @@ class ValidateUpdate:
 class Validator(Protocol):
     """The validator, as the orchestrator sees it."""
 
-    def validate(self, batch: Sequence[ValidateRequest]) -> AsyncIterator[ValidateUpdate]:
-        """Judge every answer of a batch; updates come in any order. Raises `TemporaryError` if the stage fails."""
+    def validate(self, batch: Sequence[ValidateRequest]) -> AsyncGenerator[Sequence[ValidateUpdate], None]:
+        """Judge every answer of a batch; updates come several at a time, in any order.
+
+        Raises `TemporaryError` if the stage as a whole fails.
+        """
         ...

@@ -18,6 +18,26 @@ class PromptStyle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StyleDefaults:
+    """What suits a prompt style where a solve does not say."""
+
+    samples: int
+    """Completions drawn for a state."""
+    lines: int
+    """Thoughts that one completion may list; further lines are left unread."""
+    thought_tokens: int
+    """Tokens of one completion that proposes."""
+    value_tokens: int
+    """Tokens of one completion that judges."""
+
+
+STYLE_DEFAULTS = {
+    PromptStyle.BARE: StyleDefaults(samples=32, lines=1, thought_tokens=40, value_tokens=4),
+    PromptStyle.FEW_SHOT: StyleDefaults(samples=1, lines=16, thought_tokens=300, value_tokens=120),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A rendered prompt.
 

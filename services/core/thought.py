@@ -102,9 +102,7 @@ class Dropped:
     duplicate: int = 0
 
     def __add__(self, other: "Dropped") -> "Dropped":
-        return Dropped(
-            self.malformed + other.malformed, self.illegal + other.illegal, self.duplicate + other.duplicate
-        )
+        return Dropped(self.malformed + other.malformed, self.illegal + other.illegal, self.duplicate + other.duplicate)
 
 
 @dataclass(frozen=True, slots=True)

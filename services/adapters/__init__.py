@@ -1,0 +1,1 @@
+"""The outside world, one file per thing; each implements a port of `services.core.ports`."""

@@ -1,0 +1,45 @@
+"""The model of a generator, over gRPC: for evaluators without an engine of their own."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import grpc
+
+from services.core.ports import CompletionEvent, CompletionRequest
+from services.rpc.channel import dial
+from services.rpc.convert import completion_event_from_proto, completion_request_to_proto
+from services.rpc.gen.kubeofthoughts.v1 import language_model_service_pb2_grpc
+from services.rpc.status import from_rpc_error
+from services.settings import ModelSettings
+
+
+class RemoteModel:
+    """A `LanguageModel` behind `LanguageModelService.Complete`."""
+
+    name = "remote"
+
+    def __init__(self, target: str, *, timeout: float) -> None:
+        self.revision = target
+        self._timeout = timeout
+        self._target = target
+        self._channel = dial(target)
+        self._stub = language_model_service_pb2_grpc.LanguageModelServiceStub(self._channel)
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
+        """Draw the samples; leaving the iterator cancels the call."""
+        call = self._stub.Complete(completion_request_to_proto(request), timeout=self._timeout)
+        try:
+            async for message in call:
+                yield completion_event_from_proto(message)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, f"the model at {self._target}") from error
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+def create(settings: ModelSettings) -> RemoteModel:
+    """Return the model behind `KOT_MODEL_TARGET`."""
+    return RemoteModel(settings.model_target, timeout=settings.model_timeout)

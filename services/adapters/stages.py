@@ -1,0 +1,119 @@
+"""The other services, as the orchestrator sees them: batches over gRPC, retried here and nowhere else.
+
+A batch whose stage cannot be reached is sent again, without the requests that are done. What a broken call had
+proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from services.core.errors import Overloaded, WorkerUnavailable
+from services.core.ports import (
+    EvaluateRequest,
+    EvaluateUpdate,
+    ProposeRequest,
+    ProposeUpdate,
+    ValidateRequest,
+    ValidateUpdate,
+)
+from services.rpc import convert
+from services.rpc.channel import dial, wake
+from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
+from services.rpc.gen.kubeofthoughts.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from services.rpc.gen.kubeofthoughts.v1.validator_service_pb2_grpc import ValidatorServiceStub
+from services.rpc.status import from_rpc_error
+
+Update = TypeVar("Update")
+
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 2.0
+
+
+class _Stage:
+    """One service: its channel, its deadline, its retries."""
+
+    name: str
+
+    def __init__(self, target: str, *, timeout: float, attempts: int) -> None:
+        self._target = target
+        self._timeout = timeout
+        self._attempts = attempts
+        self._channel = dial(target)
+
+    async def wake(self, timeout: float) -> None:
+        """Wait until the service serves, at most `timeout` seconds; `WorkerUnavailable` if it does not."""
+        await wake(self._channel, f"the {self.name} at {self._target}", timeout)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def _call(
+        self, method: Callable[..., Any], messages: Callable[[], Iterable[Any]], read: Callable[[Any], Update]
+    ) -> AsyncGenerator[list[Update], None]:
+        """Send a batch and yield its updates; `messages` gives what is still to be sent at each attempt."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((WorkerUnavailable, Overloaded)),
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                call = method(iter(messages()), timeout=self._timeout)
+                try:
+                    async for message in call:
+                        yield [read(update) for update in message.updates]
+                except grpc.aio.AioRpcError as error:
+                    raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
+                finally:
+                    call.cancel()
+
+
+class RemoteProposer(_Stage):
+    """A `Proposer` behind `GeneratorService`."""
+
+    name = "generator"
+
+    async def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
+        """Send the batch in one call."""
+        waiting = {request.id: convert.propose_request_to_proto(request) for request in batch}
+        method = GeneratorServiceStub(self._channel).Generate
+        async with aclosing(self._call(method, waiting.values, convert.propose_update_from_proto)) as ready:
+            async for updates in ready:
+                for update in updates:
+                    if update.done:
+                        waiting.pop(update.id, None)
+                yield updates
+
+
+class RemoteEvaluator(_Stage):
+    """An `Evaluator` behind `EvaluatorService`."""
+
+    name = "evaluator"
+
+    async def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncGenerator[Sequence[EvaluateUpdate], None]:
+        """Send the batch in one call. Judged states of a broken call are judged again."""
+        messages = [convert.evaluate_request_to_proto(request) for request in batch]
+        method = EvaluatorServiceStub(self._channel).Evaluate
+        async with aclosing(self._call(method, lambda: messages, convert.evaluate_update_from_proto)) as ready:
+            async for updates in ready:
+                yield updates
+
+
+class RemoteValidator(_Stage):
+    """A `Validator` behind `ValidatorService`."""
+
+    name = "validator"
+
+    async def validate(self, batch: Sequence[ValidateRequest]) -> AsyncGenerator[Sequence[ValidateUpdate], None]:
+        """Send the batch in one call."""
+        messages = [convert.validate_request_to_proto(request) for request in batch]
+        method = ValidatorServiceStub(self._channel).Validate
+        async with aclosing(self._call(method, lambda: messages, convert.validate_update_from_proto)) as ready:
+            async for updates in ready:
+                yield updates

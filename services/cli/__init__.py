@@ -1,0 +1,1 @@
+"""`kot`: the command line."""

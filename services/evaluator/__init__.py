@@ -1,0 +1,1 @@
+"""The evaluator: judges partial solutions with a language model."""

@@ -1,0 +1,1 @@
+"""The generator: proposes next thoughts with a language model."""

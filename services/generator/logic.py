@@ -1,0 +1,119 @@
+"""From states to proposals: renders the prompt, draws samples, parses lines as they stream, drops what is no thought."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+
+from services.core.errors import KotError
+from services.core.ports import (
+    CompletionDone,
+    CompletionEvent,
+    CompletionRequest,
+    LanguageModel,
+    ProposeRequest,
+    ProposeUpdate,
+    SampleDone,
+    TextDelta,
+)
+from services.core.seeds import derive_seed
+from services.core.task import STYLE_DEFAULTS, IllegalThought, MalformedThought, Task
+from services.core.thought import Dropped, Proposal, Usage
+from services.rpc.streams import merge
+
+
+class Generator:
+    """A `Proposer` that asks a language model."""
+
+    def __init__(self, model: LanguageModel, find_task: Callable[[str], Task]) -> None:
+        self._model = model
+        self._find_task = find_task
+
+    async def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
+        """Serve every request of the batch at the same time."""
+        async with aclosing(merge([self._propose(request) for request in batch])) as ready:
+            async for updates in ready:
+                yield updates
+
+    async def _propose(self, request: ProposeRequest) -> AsyncGenerator[ProposeUpdate, None]:
+        error = None
+        try:
+            task = self._find_task(request.task.name)
+            prompt = task.propose_prompt(request.state, request.task.style)
+            reader = _Reader(task, request)
+            completion = CompletionRequest(
+                prompt=prompt.text,
+                samples=request.samples,
+                sampling=request.sampling,
+                seed=derive_seed(
+                    prompt.text, self._model.revision, request.sampling, request.samples, request.draw, request.seed
+                ),
+                stop=prompt.stop,
+            )
+            yield ProposeUpdate(id=request.id, usage=Usage(model_calls=1))
+            async with aclosing(self._model.complete(completion)) as events:
+                async for event in events:
+                    if update := reader.take(event):
+                        yield update
+        except KotError as failure:
+            error = failure
+        yield ProposeUpdate(id=request.id, done=True, error=error)
+
+
+class _Reader:
+    """Turns the events of one completion into updates: lines of sample i come out after those of sample i - 1."""
+
+    def __init__(self, task: Task, request: ProposeRequest) -> None:
+        self._task = task
+        self._request = request
+        self._unread: dict[int, str] = {}
+        self._lines: dict[int, list[str]] = {}
+        self._done: set[int] = set()
+        self._next = 0
+        self._known: set[str] = set()
+
+    def take(self, event: CompletionEvent) -> ProposeUpdate | None:
+        """Return what the event brings; None if it brings nothing yet."""
+        match event:
+            case TextDelta(sample, text):
+                *lines, self._unread[sample] = (self._unread.get(sample, "") + text).split("\n")
+                self._lines.setdefault(sample, []).extend(lines)
+                usage = Usage()
+            case SampleDone(sample, tokens):
+                self._lines.setdefault(sample, []).append(self._unread.pop(sample, ""))
+                self._done.add(sample)
+                usage = Usage(completion_tokens=tokens)
+            case CompletionDone(tokens, cached):
+                usage = Usage(prompt_tokens=tokens, cache_hits=int(cached))
+        proposals, dropped = self._parse(self._release())
+        if not proposals and dropped == Dropped() and usage == Usage():
+            return None
+        return ProposeUpdate(id=self._request.id, proposals=tuple(proposals), dropped=dropped, usage=usage)
+
+    def _release(self) -> list[str]:
+        released: list[str] = []
+        while True:
+            lines = self._lines.get(self._next, [])
+            released += lines[: STYLE_DEFAULTS[self._request.task.style].lines]
+            lines.clear()
+            if self._next not in self._done:
+                return released
+            self._next += 1
+
+    def _parse(self, lines: list[str]) -> tuple[list[Proposal], Dropped]:
+        proposals: list[Proposal] = []
+        dropped = Dropped()
+        for line in filter(str.strip, lines):
+            try:
+                proposal = self._task.parse_thought(
+                    self._request.state, line, trust=self._request.task.trust_arithmetic
+                )
+            except MalformedThought:
+                dropped += Dropped(malformed=1)
+            except IllegalThought:
+                dropped += Dropped(illegal=1)
+            else:
+                if proposal.text in self._known:
+                    dropped += Dropped(duplicate=1)
+                elif len(self._known) < self._request.max_thoughts:
+                    self._known.add(proposal.text)
+                    proposals.append(proposal)
+        return proposals, dropped

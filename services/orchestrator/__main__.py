@@ -1,0 +1,8 @@
+"""Runs the orchestrator: `python -m services.orchestrator`."""
+
+from services.orchestrator.wiring import mounts
+from services.process import run
+from services.settings import OrchestratorSettings, StageSettings
+
+if __name__ == "__main__":
+    run("orchestrator", lambda resources: mounts(resources, StageSettings(), OrchestratorSettings()))

@@ -1,0 +1,196 @@
+"""Runs a search policy against the other services: asks it what to expand, tells it what came of that.
+
+Three concurrency models share this one path. They differ in how much is asked at a time, and in whether results are
+told in the order of asking or of arrival.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from services.core.budget import Budget, Resource
+from services.core.errors import KotError
+from services.core.search import Ask, Child, SearchPolicy, Tell
+from services.core.thought import Proposal, State, Thought, Usage
+from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
+from services.orchestrator.expansion import Expansion, propose
+from services.orchestrator.judging import Judge, Judgement
+from services.orchestrator.solve import SPENT, Concurrency, Outcome, SolveOptions, SolveStatus, Stages
+
+MOST_IN_FLIGHT = {Concurrency.SEQUENTIAL: 1, Concurrency.LEVEL: 1024, Concurrency.ASYNC: 64}
+"""Expansions under way at a time: the credit that bounds what workers may have to say at once."""
+
+Emit = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class Driver:
+    """One solve. `emit` gets each expansion's events once it is told; it may wait, and the search waits with it."""
+
+    def __init__(
+        self,
+        make_policy: Callable[[str], SearchPolicy],
+        options: SolveOptions,
+        stages: Stages,
+        emit: Emit,
+    ) -> None:
+        self._options = options
+        self._stages = stages
+        self._emit = emit
+        self.tree = Tree(Thought.root(options.problem))
+        self.budget = Budget(options.limits)
+        self.policy = make_policy(self.tree.root.id)
+        self._judge = Judge(options, stages, self._spawn)
+        self._proposing = Usage()
+        self._group = asyncio.TaskGroup()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._untold: deque[Expansion] = deque()
+        self._deferred: list[Ask] = []
+        self._searching: asyncio.Task[SolveStatus] | None = None
+
+    async def run(self) -> Outcome:
+        """Search until an answer, the end of the policy's ideas, or the end of the budget.
+
+        Raises `WorkerUnavailable` if a stage cannot be reached, and the error of the root if that cannot be expanded.
+        """
+        try:
+            async with asyncio.timeout(self._options.limits.wall_seconds), self._group:
+                self._searching = self._group.create_task(self._search())
+            status = SolveStatus.CANCELLED if self._searching.cancelled() else self._searching.result()
+        except TimeoutError:
+            status = SPENT[Resource.WALL_TIME]
+        except ExceptionGroup as failures:
+            # Whatever failed first ended the rest.
+            raise failures.exceptions[0] from failures
+        return self._outcome(status)
+
+    def cancel(self) -> None:
+        """End the search; `run` returns with status CANCELLED."""
+        if self._searching:
+            self._searching.cancel()
+
+    def _spawn(self, call: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _search(self) -> SolveStatus:
+        try:
+            while True:
+                short = self._start()
+                if not self._untold:
+                    return SPENT[short] if short else SolveStatus.EXHAUSTED
+                await self._tell(await self._next())
+                if self.tree.answer:
+                    return SolveStatus.SOLVED
+        finally:
+            for call in self._calls:
+                call.cancel()
+
+    def _start(self) -> Resource | None:
+        """Begin what the policy asks for and the budget allows; name the limit that forbids something."""
+        asks, self._deferred = [*self._deferred, *self.policy.ask(self._capacity())], []
+        started: list[Expansion] = []
+        short = None
+        for ask in asks:
+            expansion, missing = self._afford(ask, alone=not (self._untold or started))
+            if expansion is None:
+                short = missing
+                self._deferred.append(ask)
+            else:
+                started.append(expansion)
+        self._untold.extend(started)
+        size = self._options.batch_size
+        for first in range(0, len(started), size):
+            batch = started[first : first + size]
+            self._spawn(propose(batch, self._options, self._stages.proposer, self._judge.judge))
+        return short
+
+    def _capacity(self) -> int:
+        if self._options.concurrency is Concurrency.LEVEL and self._untold:
+            return 0
+        return MOST_IN_FLIGHT[self._options.concurrency] - len(self._untold) - len(self._deferred)
+
+    def _afford(self, ask: Ask, *, alone: bool) -> tuple[Expansion | None, Resource | None]:
+        """Reserve an expansion's worst case. One that runs alone makes do with fewer samples: no refund is to come."""
+        samples, reserved, short = self.budget.reserve_most(ask.samples, lambda n: self._options.worst_cost(ask, n))
+        if samples == 0:
+            return None, short
+        if samples < ask.samples and not alone:
+            self.budget.refund(reserved)
+            return None, short
+        expansion = Expansion(
+            ask=replace(ask, samples=samples),
+            state=State(self._options.problem, self.tree.steps(ask.thought_id)),
+            reserved=reserved,
+            answer_completes=self._options.concurrency is Concurrency.ASYNC,
+            complete=asyncio.get_running_loop().create_future(),
+        )
+        return expansion, short
+
+    async def _next(self) -> Expansion:
+        """Wait for the result to tell next."""
+        if self._options.concurrency is Concurrency.ASYNC:
+            await asyncio.wait([e.complete for e in self._untold], return_when=asyncio.FIRST_COMPLETED)
+            expansion = next(e for e in self._untold if e.complete.done())
+            self._untold.remove(expansion)
+            return expansion
+        await self._untold[0].complete
+        return self._untold.popleft()
+
+    async def _tell(self, expansion: Expansion) -> None:
+        """Add an expansion's thoughts to the tree, tell the policy, book the cost, pass the events on."""
+        ask, parent = expansion.ask, self.tree[expansion.ask.thought_id].thought
+        logged = len(self.tree.events)
+        nodes = len(self.tree)
+        usage = expansion.usage
+        self._proposing += usage
+        children = []
+        for proposal, judged in expansion.children:
+            if judged.done():
+                child, cost = self._add(parent, proposal, judged.result())
+                children.append(child)
+                usage += cost
+        if expansion.error:
+            if parent.parent_id is None and not children:
+                raise expansion.error
+            self.tree.apply(Failed(parent.id, expansion.error.reason, str(expansion.error)))
+        self.tree.apply(Expanded(parent.id, ask.draw, expansion.dropped, usage))
+        tell = Tell(parent.id, ask.draw, tuple(children), failed=expansion.error is not None)
+        for prune in self.policy.tell(tell):
+            self.tree.apply(Pruned(prune.thought_id, prune.reason))
+        self.budget.settle(expansion.reserved, nodes=len(self.tree) - nodes, usage=usage)
+        await self._emit(self.tree.events[logged:])
+
+    def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> tuple[Child, Usage]:
+        """Add one child, or one more parent of a thought that is known; what it cost is booked once."""
+        known = self.tree.find(proposal.key)
+        if known is not None:
+            if parent.id not in known.parents:
+                self.tree.apply(Merged(known.thought.id, parent.id, proposal.text))
+            dead = known.value is None
+            return Child(known.thought.id, known.thought.depth, known.score, dead), Usage()
+        thought = parent.child(proposal)
+        self.tree.apply(Proposed(thought))
+        for event in _events(thought.id, judgement):
+            self.tree.apply(event)
+        score = judgement.value.score if judgement.value else 0.0
+        return Child(thought.id, thought.depth, score, dead=judgement.value is None), judgement.usage
+
+    def _outcome(self, status: SolveStatus) -> Outcome:
+        answer = self.tree.answer
+        best = answer.thought.id if answer else self.policy.best()
+        # What was cut short has cost something too: what was reported of it counts.
+        usage = sum((expansion.usage for expansion in self._untold), self._proposing + self._judge.usage)
+        return Outcome(status, (answer.thought.answer or "") if answer else "", self.tree.steps(best), usage)
+
+
+def _events(thought_id: str, judgement: Judgement) -> list[Event]:
+    if judgement.error is not None:
+        return [Failed(thought_id, judgement.error.reason, str(judgement.error))]
+    if judgement.verdict is not None:
+        return [Validated(thought_id, judgement.verdict, judgement.explanation)]
+    if judgement.value is not None:
+        return [Evaluated(thought_id, judgement.value)]
+    return []

@@ -1,0 +1,197 @@
+"""The orchestrator's service: one driver for each `Solve`, and its events as a stream."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
+from services.core.errors import DuplicateSolve, Overloaded, UnknownSolve
+from services.core.search import describe_settings
+from services.core.thought import Usage
+from services.core.tree import Event
+from services.orchestrator.driver import Driver
+from services.orchestrator.plan import make_plan
+from services.orchestrator.solve import Outcome, Stages
+from services.plugins import STRATEGIES, TASKS, find_strategy, find_task
+from services.rpc.convert import event_to_proto, setting_to_proto, usage_to_proto
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceServicer
+from services.settings import OrchestratorSettings
+
+_log = structlog.get_logger()
+
+SILENT_WAKE_SECONDS = 0.5
+"""A stage that takes longer than this to wake up is announced to the client."""
+UNREAD_MESSAGES = 64
+"""Messages that wait for a slow client; then its search waits."""
+
+
+class OrchestratorServicer(OrchestratorServiceServicer):
+    """`OrchestratorService` over the three stages."""
+
+    def __init__(
+        self,
+        proposer: RemoteProposer,
+        evaluator: RemoteEvaluator,
+        validator: RemoteValidator,
+        settings: OrchestratorSettings,
+        *,
+        cold_start_timeout: float,
+    ) -> None:
+        self._stages = (proposer, evaluator, validator)
+        self._settings = settings
+        self._cold_start_timeout = cold_start_timeout
+        self._running: dict[str, Driver] = {}
+
+    async def Solve(  # noqa: N802 - the wire's name
+        self,
+        request: wire.SolveRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> AsyncGenerator[wire.SolveResponse, None]:
+        """Solve one problem. Cancelling the call cancels the search and every call that it has in flight."""
+        plan = make_plan(request, self._settings.prompt_style)
+        solve_id = request.request_id or uuid.uuid4().hex
+        if solve_id in self._running:
+            raise DuplicateSolve(f"a solve {solve_id} is running already")
+        if len(self._running) >= self._settings.max_solves:
+            raise Overloaded(f"{self._settings.max_solves} solves are running already")
+        messages: asyncio.Queue[wire.SolveResponse | None] = asyncio.Queue(UNREAD_MESSAGES)
+        stream = _Stream(request.event_detail, messages)
+        driver = Driver(plan.make_policy, plan.options, Stages(*self._stages), stream.send_events)
+        stream.driver = driver
+        self._running[solve_id] = driver
+        solving = asyncio.create_task(self._solve(solve_id, driver, messages))
+        try:
+            while (message := await messages.get()) is not None:
+                yield message
+            await solving
+        finally:
+            del self._running[solve_id]
+            solving.cancel()
+            with suppress(asyncio.CancelledError):
+                await solving
+
+    async def _solve(self, solve_id: str, driver: Driver, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
+        """Run a solve from acceptance to result; None ends the messages, whatever happens."""
+        begun = time.monotonic()
+        try:
+            accepted = wire.SolveAccepted(solve_id=solve_id, problem=driver.tree.root.text, root_id=driver.tree.root.id)
+            await messages.put(wire.SolveResponse(accepted=accepted))
+            await self._wake(messages)
+            outcome = await driver.run()
+            elapsed = time.monotonic() - begun
+            _log.info("solved", solve_id=solve_id, status=outcome.status, seconds=round(elapsed, 3))
+            result = _result(solve_id, driver, outcome, elapsed)
+            await messages.put(wire.SolveResponse(result=result))
+        finally:
+            with suppress(asyncio.QueueFull):
+                messages.put_nowait(None)
+
+    async def _wake(self, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
+        """Wait until every stage serves; all wake up at the same time."""
+
+        async def wake(stage: RemoteProposer | RemoteEvaluator | RemoteValidator) -> None:
+            waking = asyncio.create_task(stage.wake(self._cold_start_timeout))
+            try:
+                await asyncio.wait({waking}, timeout=SILENT_WAKE_SECONDS)
+                if not waking.done():
+                    await messages.put(wire.SolveResponse(awaited=wire.StageAwaited(stage=stage.name)))
+                await waking
+            finally:
+                waking.cancel()
+
+        async with asyncio.TaskGroup() as group:
+            for stage in self._stages:
+                group.create_task(wake(stage))
+
+    async def CancelSolve(  # noqa: N802 - the wire's name
+        self,
+        request: wire.CancelSolveRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.CancelSolveResponse:
+        """End a running solve."""
+        driver = self._running.get(request.solve_id)
+        if driver is None:
+            raise UnknownSolve(f"no solve {request.solve_id} is running here")
+        driver.cancel()
+        return wire.CancelSolveResponse()
+
+    async def ListTasks(  # noqa: N802 - the wire's name
+        self,
+        request: wire.ListTasksRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.ListTasksResponse:
+        """List the tasks."""
+        tasks = map(find_task, TASKS.names())
+        return wire.ListTasksResponse(
+            tasks=[
+                wire.TaskDescription(name=task.name, summary=task.summary, example=task.example, depth=task.depth)
+                for task in tasks
+            ]
+        )
+
+    async def ListStrategies(  # noqa: N802 - the wire's name
+        self,
+        request: wire.ListStrategiesRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.ListStrategiesResponse:
+        """List the strategies; a module's first line is its summary."""
+        modules = {name: find_strategy(name) for name in STRATEGIES.names()}
+        return wire.ListStrategiesResponse(
+            strategies=[
+                wire.StrategyDescription(
+                    name=name,
+                    summary=(module.__doc__ or "").partition("\n")[0],
+                    settings=map(setting_to_proto, describe_settings(module.Settings)),
+                )
+                for name, module in modules.items()
+            ]
+        )
+
+
+class _Stream:
+    """Sends a driver's events to one client, in the detail that it asked for."""
+
+    driver: Driver
+
+    def __init__(self, detail: wire.EventDetail, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
+        self._detail = detail
+        self._messages = messages
+
+    async def send_events(self, events: Sequence[Event]) -> None:
+        """Send what one expansion brought."""
+        if self._detail == wire.EVENT_DETAIL_RESULT:
+            return
+        if self._detail == wire.EVENT_DETAIL_ALL:
+            thoughts = wire.ThoughtEvents(events=map(event_to_proto, events))
+            await self._messages.put(wire.SolveResponse(thoughts=thoughts))
+        progress = _progress(self.driver, self.driver.budget.usage)
+        await self._messages.put(wire.SolveResponse(progress=progress))
+
+
+def _progress(driver: Driver, usage: Usage) -> wire.Progress:
+    tree = driver.tree
+    return wire.Progress(
+        nodes=len(tree),
+        merged=tree.merged,
+        depth=tree.depth,
+        best=tree[driver.policy.best()].thought.text,
+        usage=usage_to_proto(usage),
+    )
+
+
+def _result(solve_id: str, driver: Driver, outcome: Outcome, elapsed: float) -> wire.SolveResult:
+    return wire.SolveResult(
+        solve_id=solve_id,
+        status=wire.SolveStatus.Value(f"SOLVE_STATUS_{outcome.status.value}"),
+        answer=outcome.answer,
+        steps=outcome.steps,
+        usage=usage_to_proto(outcome.usage),
+        elapsed_seconds=elapsed,
+        progress=_progress(driver, outcome.usage),
+    )

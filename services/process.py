@@ -1,0 +1,61 @@
+"""Runs one service as a process: its settings, its logs, its loop, its orderly end."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import structlog
+
+from services.adapters.llm import create_model
+from services.core.errors import KotError
+from services.core.ports import LanguageModel
+from services.rpc.server import Mount, serve_until_told
+from services.settings import ModelSettings, ServerSettings
+from services.telemetry import logs
+
+T = TypeVar("T")
+
+UNUSABLE = 78
+"""Exit code for settings that cannot work (EX_CONFIG)."""
+
+
+def run(service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]]) -> None:
+    """Serve what `assemble` returns until SIGTERM; what it opened, it pushes on the stack to be closed in the end.
+
+    An error of the settings is one line in the log and exit code 78.
+    """
+    settings = ServerSettings()
+    logs.configure(service=service, pod=settings.pod, revision=settings.revision, level=settings.log_level)
+
+    async def serve() -> None:
+        async with AsyncExitStack() as resources:
+            address = f"{settings.host}:{settings.port}"
+            await serve_until_told(assemble(resources), address, drain_seconds=settings.drain_seconds)
+
+    try:
+        run_loop(serve())
+    except KotError as error:
+        structlog.get_logger().error("unusable", reason=error.reason, message=str(error))
+        sys.exit(UNUSABLE)
+
+
+def run_with_model(service: str, mounts: Callable[[LanguageModel], Sequence[Mount]]) -> None:
+    """Do the same for a service with a language model of its own."""
+
+    def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
+        model = create_model(ModelSettings())
+        resources.push_async_callback(model.close)
+        return mounts(model)
+
+    run(service, with_model)
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the fastest event loop there is."""
+    if sys.platform == "win32":
+        return asyncio.run(main)
+    import uvloop
+
+    return uvloop.run(main)

@@ -1,0 +1,51 @@
+"""Dialling another service, and waking it up."""
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.core.errors import WorkerUnavailable
+from services.rpc.server import MAX_MESSAGE_BYTES
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    # Retries have one owner, `services.adapters.stages`.
+    ("grpc.enable_retries", 0),
+    # How soon a service that was down is tried again.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+_WAKE_INTERVAL_SECONDS = 0.1
+
+
+def dial(target: str) -> grpc.aio.Channel:
+    """Open a channel to `host:port` or `unix:path`; it connects when it is first used."""
+    return grpc.aio.insecure_channel(target, options=OPTIONS)
+
+
+async def wake(channel: grpc.aio.Channel, peer: str, timeout: float) -> None:
+    """Wait until the service answers that it serves, at most `timeout` seconds; `WorkerUnavailable` if it does not.
+
+    On a platform that scales to zero it is this call that brings the service back.
+    """
+    health = health_pb2_grpc.HealthStub(channel)
+    last = "no answer"
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                try:
+                    answer = await health.Check(health_pb2.HealthCheckRequest())
+                except grpc.aio.AioRpcError as error:
+                    last = error.details() or error.code().name
+                else:
+                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                    last = "not serving"
+                await asyncio.sleep(_WAKE_INTERVAL_SECONDS)
+    except TimeoutError as error:
+        raise WorkerUnavailable(f"{peer} did not serve within {timeout:g} s: {last}") from error

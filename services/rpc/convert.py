@@ -1,0 +1,400 @@
+"""Domain values to messages and back; the only crossing."""
+
+from collections.abc import Mapping
+
+from google.protobuf import json_format, struct_pb2
+
+from services.core.budget import Limits
+from services.core.ports import (
+    CompletionDone,
+    CompletionEvent,
+    CompletionRequest,
+    EvaluateRequest,
+    EvaluateUpdate,
+    ProposeRequest,
+    ProposeUpdate,
+    SampleDone,
+    Sampling,
+    TaskSelection,
+    TextDelta,
+    ValidateRequest,
+    ValidateUpdate,
+)
+from services.core.search import SettingDescription
+from services.core.task import PromptStyle
+from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
+from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
+from services.rpc.gen.kubeofthoughts.v1 import (
+    error_reason_pb2,
+    evaluator_service_pb2,
+    generator_service_pb2,
+    language_model_service_pb2,
+    orchestrator_service_pb2,
+    thought_pb2,
+    validator_service_pb2,
+)
+from services.rpc.status import from_failure, to_failure
+
+_STYLES = {
+    PromptStyle.BARE: thought_pb2.PROMPT_STYLE_BARE,
+    PromptStyle.FEW_SHOT: thought_pb2.PROMPT_STYLE_FEW_SHOT,
+}
+_STYLES_BACK = {wire: style for style, wire in _STYLES.items()}
+_VERDICTS = {Verdict.CERTAIN: thought_pb2.VERDICT_CERTAIN, Verdict.IMPOSSIBLE: thought_pb2.VERDICT_IMPOSSIBLE}
+_VERDICTS_BACK = {wire: verdict for verdict, wire in _VERDICTS.items()}
+
+# --- shared ---------------------------------------------------------------------------------------------------------
+
+
+def style_from_proto(message: thought_pb2.PromptStyle, default: PromptStyle) -> PromptStyle:
+    """Read a prompt style; `default` if it is unspecified."""
+    return _STYLES_BACK.get(message, default)
+
+
+def style_to_proto(style: PromptStyle | None) -> thought_pb2.PromptStyle:
+    """Write a prompt style; unspecified if there is none."""
+    return _STYLES[style] if style else thought_pb2.PROMPT_STYLE_UNSPECIFIED
+
+
+def state_to_proto(state: State) -> thought_pb2.State:
+    """Write a state."""
+    return thought_pb2.State(problem=state.problem, steps=state.steps)
+
+
+def state_from_proto(message: thought_pb2.State) -> State:
+    """Read a state."""
+    return State(message.problem, tuple(message.steps))
+
+
+def task_to_proto(task: TaskSelection) -> thought_pb2.TaskReference:
+    """Write a task selection."""
+    return thought_pb2.TaskReference(
+        name=task.name, trust_arithmetic=task.trust_arithmetic, prompt_style=_STYLES[task.style]
+    )
+
+
+def task_from_proto(message: thought_pb2.TaskReference) -> TaskSelection:
+    """Read a task selection; an unspecified prompt style is bare."""
+    return TaskSelection(
+        name=message.name,
+        trust_arithmetic=message.trust_arithmetic,
+        style=style_from_proto(message.prompt_style, PromptStyle.BARE),
+    )
+
+
+def sampling_to_proto(sampling: Sampling) -> thought_pb2.Sampling:
+    """Write sampling parameters."""
+    return thought_pb2.Sampling(
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+    )
+
+
+def sampling_from_proto(message: thought_pb2.Sampling) -> Sampling:
+    """Read sampling parameters; what is left out has its default."""
+    given = {field.name: value for field, value in message.ListFields()}
+    return Sampling(**given)
+
+
+def usage_to_proto(usage: Usage) -> thought_pb2.Usage:
+    """Write what calls have cost."""
+    return thought_pb2.Usage(
+        model_calls=usage.model_calls,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cache_hits=usage.cache_hits,
+    )
+
+
+def usage_from_proto(message: thought_pb2.Usage) -> Usage:
+    """Read what calls have cost."""
+    return Usage(message.model_calls, message.prompt_tokens, message.completion_tokens, message.cache_hits)
+
+
+def value_to_proto(value: Value) -> thought_pb2.Value:
+    """Write a value."""
+    return thought_pb2.Value(sure=value.sure, likely=value.likely, impossible=value.impossible)
+
+
+def value_from_proto(message: thought_pb2.Value) -> Value:
+    """Read a value."""
+    return Value(message.sure, message.likely, message.impossible)
+
+
+def dropped_to_proto(dropped: Dropped) -> generator_service_pb2.Dropped:
+    """Write counts of dropped lines."""
+    return generator_service_pb2.Dropped(
+        malformed=dropped.malformed, illegal=dropped.illegal, duplicate=dropped.duplicate
+    )
+
+
+def dropped_from_proto(message: generator_service_pb2.Dropped) -> Dropped:
+    """Read counts of dropped lines."""
+    return Dropped(message.malformed, message.illegal, message.duplicate)
+
+
+# --- generator ------------------------------------------------------------------------------------------------------
+
+
+def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.GenerateRequest:
+    """Write one request of a batch."""
+    return generator_service_pb2.GenerateRequest(
+        id=request.id,
+        task=task_to_proto(request.task),
+        state=state_to_proto(request.state),
+        samples=request.samples,
+        max_thoughts=request.max_thoughts,
+        sampling=sampling_to_proto(request.sampling),
+        seed=request.seed,
+        draw=request.draw,
+    )
+
+
+def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -> ProposeRequest:
+    """Read one request of a batch."""
+    return ProposeRequest(
+        id=message.id,
+        task=task_from_proto(message.task),
+        state=state_from_proto(message.state),
+        samples=message.samples,
+        max_thoughts=message.max_thoughts,
+        sampling=sampling_from_proto(message.sampling),
+        seed=message.seed,
+        draw=message.draw,
+    )
+
+
+def propose_update_to_proto(update: ProposeUpdate) -> generator_service_pb2.GenerateUpdate:
+    """Write one update of a batch."""
+    return generator_service_pb2.GenerateUpdate(
+        id=update.id,
+        proposals=[
+            generator_service_pb2.Proposal(text=proposal.text, key=proposal.key, answer=proposal.answer)
+            for proposal in update.proposals
+        ],
+        dropped=dropped_to_proto(update.dropped),
+        usage=usage_to_proto(update.usage),
+        done=update.done,
+        failure=to_failure(update.error) if update.error else None,
+    )
+
+
+def propose_update_from_proto(message: generator_service_pb2.GenerateUpdate) -> ProposeUpdate:
+    """Read one update of a batch."""
+    return ProposeUpdate(
+        id=message.id,
+        proposals=tuple(
+            Proposal(proposal.text, proposal.key, proposal.answer if proposal.HasField("answer") else None)
+            for proposal in message.proposals
+        ),
+        dropped=dropped_from_proto(message.dropped),
+        usage=usage_from_proto(message.usage),
+        done=message.done,
+        error=from_failure(message.failure) if message.HasField("failure") else None,
+    )
+
+
+# --- evaluator ------------------------------------------------------------------------------------------------------
+
+
+def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2.EvaluateRequest:
+    """Write one request of a batch."""
+    return evaluator_service_pb2.EvaluateRequest(
+        id=request.id,
+        task=task_to_proto(request.task),
+        states=[state_to_proto(state) for state in request.states],
+        method=evaluator_service_pb2.EVALUATION_METHOD_VALUE,
+        samples=request.samples,
+        sampling=sampling_to_proto(request.sampling),
+        seed=request.seed,
+    )
+
+
+def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) -> EvaluateRequest:
+    """Read one request of a batch."""
+    return EvaluateRequest(
+        id=message.id,
+        task=task_from_proto(message.task),
+        states=tuple(state_from_proto(state) for state in message.states),
+        samples=message.samples,
+        sampling=sampling_from_proto(message.sampling),
+        seed=message.seed,
+    )
+
+
+def evaluate_update_to_proto(update: EvaluateUpdate) -> evaluator_service_pb2.EvaluateUpdate:
+    """Write the judgement of one state."""
+    return evaluator_service_pb2.EvaluateUpdate(
+        id=update.id,
+        index=update.index,
+        value=value_to_proto(update.value) if update.value else None,
+        usage=usage_to_proto(update.usage),
+        failure=to_failure(update.error) if update.error else None,
+    )
+
+
+def evaluate_update_from_proto(message: evaluator_service_pb2.EvaluateUpdate) -> EvaluateUpdate:
+    """Read the judgement of one state."""
+    return EvaluateUpdate(
+        id=message.id,
+        index=message.index,
+        value=value_from_proto(message.value) if message.HasField("value") else None,
+        usage=usage_from_proto(message.usage),
+        error=from_failure(message.failure) if message.HasField("failure") else None,
+    )
+
+
+# --- validator ------------------------------------------------------------------------------------------------------
+
+
+def validate_request_to_proto(request: ValidateRequest) -> validator_service_pb2.ValidateRequest:
+    """Write one request of a batch."""
+    return validator_service_pb2.ValidateRequest(
+        id=request.id, task=task_to_proto(request.task), problem=request.problem, answer=request.answer
+    )
+
+
+def validate_request_from_proto(message: validator_service_pb2.ValidateRequest) -> ValidateRequest:
+    """Read one request of a batch."""
+    return ValidateRequest(
+        id=message.id, task=task_from_proto(message.task), problem=message.problem, answer=message.answer
+    )
+
+
+def validate_update_to_proto(update: ValidateUpdate) -> validator_service_pb2.ValidateUpdate:
+    """Write one verdict."""
+    return validator_service_pb2.ValidateUpdate(
+        id=update.id, verdict=_VERDICTS[update.verdict], explanation=update.explanation
+    )
+
+
+def validate_update_from_proto(message: validator_service_pb2.ValidateUpdate) -> ValidateUpdate:
+    """Read one verdict; one that is not known yet is no certainty."""
+    verdict = _VERDICTS_BACK.get(message.verdict, Verdict.IMPOSSIBLE)
+    return ValidateUpdate(id=message.id, verdict=verdict, explanation=message.explanation)
+
+
+# --- language model -------------------------------------------------------------------------------------------------
+
+
+def completion_request_to_proto(request: CompletionRequest) -> language_model_service_pb2.CompleteRequest:
+    """Write a completion request."""
+    return language_model_service_pb2.CompleteRequest(
+        prompt=request.prompt,
+        samples=request.samples,
+        sampling=sampling_to_proto(request.sampling),
+        seed=request.seed,
+        stop=request.stop,
+        labels=request.labels,
+    )
+
+
+def completion_request_from_proto(message: language_model_service_pb2.CompleteRequest) -> CompletionRequest:
+    """Read a completion request."""
+    return CompletionRequest(
+        prompt=message.prompt,
+        samples=message.samples,
+        sampling=sampling_from_proto(message.sampling),
+        seed=message.seed,
+        stop=tuple(message.stop),
+        labels=tuple(message.labels),
+    )
+
+
+def completion_event_to_proto(event: CompletionEvent) -> language_model_service_pb2.CompleteResponse:
+    """Write a piece of a completion, or an end."""
+    wire = language_model_service_pb2
+    match event:
+        case TextDelta(sample, text):
+            return wire.CompleteResponse(delta=wire.TextDelta(sample=sample, text=text))
+        case SampleDone(sample, tokens, truncated, probabilities):
+            done = wire.SampleDone(
+                sample=sample, completion_tokens=tokens, truncated=truncated, label_probabilities=probabilities
+            )
+            return wire.CompleteResponse(sample_done=done)
+        case CompletionDone(tokens, cached):
+            return wire.CompleteResponse(done=wire.CompletionDone(prompt_tokens=tokens, cached=cached))
+
+
+def completion_event_from_proto(message: language_model_service_pb2.CompleteResponse) -> CompletionEvent:
+    """Read a piece of a completion, or an end."""
+    match message.WhichOneof("event"):
+        case "delta":
+            return TextDelta(message.delta.sample, message.delta.text)
+        case "sample_done":
+            done = message.sample_done
+            return SampleDone(done.sample, done.completion_tokens, done.truncated, tuple(done.label_probabilities))
+        case _:
+            return CompletionDone(message.done.prompt_tokens, message.done.cached)
+
+
+# --- orchestrator ---------------------------------------------------------------------------------------------------
+
+
+def settings_from_struct(struct: struct_pb2.Struct) -> dict[str, object]:
+    """Read a struct as plain values; whole numbers come as floats."""
+    values: dict[str, object] = json_format.MessageToDict(struct)
+    return values
+
+
+def settings_to_struct(settings: Mapping[str, object]) -> struct_pb2.Struct:
+    """Write plain values as a struct."""
+    struct = struct_pb2.Struct()
+    struct.update(settings)
+    return struct
+
+
+def setting_to_proto(setting: SettingDescription) -> orchestrator_service_pb2.SettingDescription:
+    """Write the description of a setting."""
+    default = struct_pb2.Value()
+    if isinstance(setting.default, bool):
+        default.bool_value = setting.default
+    else:
+        default.number_value = setting.default
+    return orchestrator_service_pb2.SettingDescription(
+        name=setting.name,
+        type=setting.type,
+        default=default,
+        minimum=setting.minimum,
+        maximum=setting.maximum,
+        text=setting.text,
+    )
+
+
+def limits_from_proto(message: orchestrator_service_pb2.Budget) -> Limits:
+    """Read a budget; what is left out has its default."""
+    given = {field.name: value for field, value in message.ListFields()}
+    return Limits(**given)
+
+
+def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
+    """Write one event of a tree."""
+    wire = orchestrator_service_pb2
+    message = wire.ThoughtEvent(thought_id=event.thought_id)
+    match event:
+        case Proposed(thought):
+            message.proposed.CopyFrom(
+                wire.ThoughtProposed(
+                    parent_id=thought.parent_id or "", depth=thought.depth, text=thought.text, answer=thought.answer
+                )
+            )
+        case Merged(_, parent_id, text):
+            message.merged.CopyFrom(wire.ThoughtMerged(parent_id=parent_id, text=text))
+        case Evaluated(_, value):
+            message.evaluated.CopyFrom(wire.ThoughtEvaluated(value=value_to_proto(value), score=value.score))
+        case Validated(_, verdict, explanation):
+            message.validated.CopyFrom(wire.ThoughtValidated(verdict=_VERDICTS[verdict], explanation=explanation))
+        case Pruned(_, reason):
+            message.pruned.CopyFrom(wire.ThoughtPruned(reason=reason))
+        case Expanded(_, draw, dropped, usage):
+            message.expanded.CopyFrom(
+                wire.ThoughtExpanded(draw=draw, dropped=dropped_to_proto(dropped), usage=usage_to_proto(usage))
+            )
+        case Failed(_, reason, text):
+            failure = thought_pb2.Failure(
+                reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}"), message=text
+            )
+            message.failed.CopyFrom(wire.ThoughtFailed(failure=failure))
+    return message

@@ -1,0 +1,83 @@
+"""Settings, one frozen class a topic. The environment is read here and nowhere else; only wiring reads these."""
+
+from pathlib import Path
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.core.task import PromptStyle
+
+_WEIGHTS = "thought-model.gguf"
+_PACKAGE = Path(__file__).parent
+
+
+def default_weights() -> Path:
+    """Return where the shipped weights lie: in the installed package, or in the checkout's `models/`."""
+    installed = _PACKAGE / "weights" / _WEIGHTS
+    return installed if installed.exists() else _PACKAGE.parent / "models" / _WEIGHTS
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="KOT_", frozen=True, populate_by_name=True, extra="ignore")
+
+
+class ServerSettings(_Settings):
+    """How a server serves."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - inside a container
+    """The interface to listen on."""
+    port: PositiveInt = Field(8080, validation_alias="PORT", le=65_535)
+    """The port to listen on; Knative sets `PORT`."""
+    drain_seconds: PositiveFloat = 60.0
+    """After SIGTERM, how long calls in flight have to end."""
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    """The least level that is logged."""
+    pod: str = Field("local", validation_alias="HOSTNAME")
+    """This pod's name, in every log line."""
+    revision: str = Field("local", validation_alias="K_REVISION")
+    """This pod's revision, in every log line; Knative sets `K_REVISION`."""
+
+
+class ModelSettings(_Settings):
+    """The language model of a generator or an evaluator."""
+
+    model: str = "embedded"
+    """The backend: a module of `services.adapters.llm`, or an entry point."""
+    model_path: Path = Field(default_factory=default_weights)
+    """The embedded backend's weights, a GGUF file."""
+    model_parallel: PositiveInt = Field(32, le=256)
+    """Samples that the embedded backend decodes at the same time."""
+    model_context: PositiveInt = 1024
+    """Positions for one sample of the embedded backend, prompt included; at most what the weights allow."""
+    model_threads: NonNegativeInt = 0
+    """Threads of the embedded backend; 0 is one less than there are cores, at least one."""
+    model_target: str = "localhost:8081"
+    """Where the remote backend's generator listens."""
+    model_timeout: PositiveFloat = 55.0
+    """Seconds that one call of the remote backend may take."""
+
+
+class StageSettings(_Settings):
+    """How the orchestrator reaches the other services."""
+
+    generator_target: str = "localhost:8081"
+    """Where the generator listens: `host:port` or `unix:path`."""
+    evaluator_target: str = "localhost:8082"
+    """Where the evaluator listens."""
+    validator_target: str = "localhost:8083"
+    """Where the validator listens."""
+    stage_timeout: PositiveFloat = 55.0
+    """Seconds that one call to a serving stage may take."""
+    stage_attempts: PositiveInt = 3
+    """How often a call is tried, the first time included, if a stage cannot be reached."""
+    cold_start_timeout: PositiveFloat = 20.0
+    """Seconds that a stage may take to wake up."""
+
+
+class OrchestratorSettings(_Settings):
+    """What the orchestrator takes on."""
+
+    prompt_style: PromptStyle = PromptStyle.BARE
+    """How prompts are written, where a solve does not say."""
+    max_solves: PositiveInt = 256
+    """Solves at a time; more are refused."""

@@ -1,0 +1,1 @@
+"""The validator: checks complete solutions by the task's rule."""
