@@ -4,7 +4,7 @@ A batch whose stage cannot be reached is sent again, without the requests that a
 proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 

@@ -3,7 +3,7 @@
 Adapters implement them; wrappers (retries, caches, limits) take one and give one.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 

@@ -57,7 +57,7 @@ class InvalidProblem(InvalidInput):
         super().__init__(message, field="problem", reason=Reason.INVALID_PROBLEM)
 
 
-class ThoughtRejected(Exception):  # noqa: N818 - an outcome of parsing, counted and passed over
+class ThoughtRejected(Exception):
     """A proposed line is no thought."""
 
 

@@ -4,7 +4,7 @@ The model says sure, likely or impossible (the value prompt of Yao et al. 2023, 
 three where the label is the first token, else the shares of sampled labels.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -43,7 +43,9 @@ class ModelEvaluator:
             async for updates in ready:
                 yield updates
 
-    async def _evaluate(self, request: EvaluateRequest, index: int, state: State) -> AsyncGenerator[EvaluateUpdate, None]:
+    async def _evaluate(
+        self, request: EvaluateRequest, index: int, state: State
+    ) -> AsyncGenerator[EvaluateUpdate, None]:
         try:
             task = self._find_task(request.task.name)
             if label := task.value_by_rule(state):

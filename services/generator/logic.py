@@ -1,6 +1,6 @@
-"""From states to proposals: renders the prompt, draws samples, parses lines as they stream, drops what is no thought."""
+"""From states to proposals: renders the prompt, draws samples, parses lines as they stream, drops the useless."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from services.core.errors import KotError

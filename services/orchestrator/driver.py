@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from services.core.budget import Budget, Resource
-from services.core.errors import KotError
 from services.core.search import Ask, Child, SearchPolicy, Tell
 from services.core.thought import Proposal, State, Thought, Usage
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
@@ -85,6 +84,7 @@ class Driver:
                 if self.tree.answer:
                     return SolveStatus.SOLVED
         finally:
+            self._judge.close()
             for call in self._calls:
                 call.cancel()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from services.core.budget import Cost
 from services.core.errors import KotError, ModelFailed, WorkerUnavailable
-from services.core.ports import ProposeRequest, Proposer, ProposeUpdate
+from services.core.ports import Proposer, ProposeRequest, ProposeUpdate
 from services.core.search import Ask
 from services.core.thought import Dropped, Proposal, State, Usage, Verdict
 from services.orchestrator.judging import Judged

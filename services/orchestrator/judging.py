@@ -52,6 +52,11 @@ class Judge:
             batcher.add((state, proposal, judged))
         return judged
 
+    def close(self) -> None:
+        """Send no more; what still waits to be sent stays unjudged."""
+        self._states.close()
+        self._answers.close()
+
     async def _evaluate(self, items: list[_Item]) -> None:
         request = EvaluateRequest(
             id="states",
@@ -112,15 +117,20 @@ class _Batcher:
         self._size = size
         self._flush = flush
         self._items: list[_Item] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, item: _Item) -> None:
         self._items.append(item)
         if len(self._items) == self._size:
             self._hand_on()
         elif len(self._items) == 1:
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._hand_on)
+            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._hand_on)
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
 
     def _hand_on(self) -> None:
-        if self._items:
-            items, self._items = self._items, []
-            self._flush(items)
+        self.close()
+        items, self._items = self._items, []
+        self._flush(items)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -123,7 +123,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
 
     async def ListTasks(  # noqa: N802 - the wire's name
         self,
-        request: wire.ListTasksRequest,
+        request: wire.ListTasksRequest,  # noqa: ARG002
         context: Any,  # noqa: ANN401, ARG002
     ) -> wire.ListTasksResponse:
         """List the tasks."""
@@ -137,7 +137,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
 
     async def ListStrategies(  # noqa: N802 - the wire's name
         self,
-        request: wire.ListStrategiesRequest,
+        request: wire.ListStrategiesRequest,  # noqa: ARG002
         context: Any,  # noqa: ANN401, ARG002
     ) -> wire.ListStrategiesResponse:
         """List the strategies; a module's first line is its summary."""
@@ -188,7 +188,7 @@ def _progress(driver: Driver, usage: Usage) -> wire.Progress:
 def _result(solve_id: str, driver: Driver, outcome: Outcome, elapsed: float) -> wire.SolveResult:
     return wire.SolveResult(
         solve_id=solve_id,
-        status=wire.SolveStatus.Value(f"SOLVE_STATUS_{outcome.status.value}"),
+        status=f"SOLVE_STATUS_{outcome.status.value}",
         answer=outcome.answer,
         steps=outcome.steps,
         usage=usage_to_proto(outcome.usage),

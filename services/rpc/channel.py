@@ -3,7 +3,7 @@
 import asyncio
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from services.core.errors import WorkerUnavailable
 from services.rpc.server import MAX_MESSAGE_BYTES
@@ -33,13 +33,17 @@ async def wake(channel: grpc.aio.Channel, peer: str, timeout: float) -> None:
 
     On a platform that scales to zero it is this call that brings the service back.
     """
-    health = health_pb2_grpc.HealthStub(channel)
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
     last = "no answer"
     try:
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    answer = await health.Check(health_pb2.HealthCheckRequest())
+                    answer = await check(health_pb2.HealthCheckRequest())
                 except grpc.aio.AioRpcError as error:
                     last = error.details() or error.code().name
                 else:

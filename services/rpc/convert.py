@@ -25,7 +25,6 @@ from services.core.task import PromptStyle
 from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.rpc.gen.kubeofthoughts.v1 import (
-    error_reason_pb2,
     evaluator_service_pb2,
     generator_service_pb2,
     language_model_service_pb2,
@@ -33,7 +32,7 @@ from services.rpc.gen.kubeofthoughts.v1 import (
     thought_pb2,
     validator_service_pb2,
 )
-from services.rpc.status import from_failure, to_failure
+from services.rpc.status import from_failure, make_failure, to_failure
 
 _STYLES = {
     PromptStyle.BARE: thought_pb2.PROMPT_STYLE_BARE,
@@ -339,7 +338,7 @@ def settings_from_struct(struct: struct_pb2.Struct) -> dict[str, object]:
     return values
 
 
-def settings_to_struct(settings: Mapping[str, object]) -> struct_pb2.Struct:
+def settings_to_struct(settings: Mapping[str, bool | float]) -> struct_pb2.Struct:
     """Write plain values as a struct."""
     struct = struct_pb2.Struct()
     struct.update(settings)
@@ -393,8 +392,5 @@ def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
                 wire.ThoughtExpanded(draw=draw, dropped=dropped_to_proto(dropped), usage=usage_to_proto(usage))
             )
         case Failed(_, reason, text):
-            failure = thought_pb2.Failure(
-                reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value}"), message=text
-            )
-            message.failed.CopyFrom(wire.ThoughtFailed(failure=failure))
+            message.failed.CopyFrom(wire.ThoughtFailed(failure=make_failure(reason, text)))
     return message

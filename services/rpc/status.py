@@ -92,9 +92,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> KotError:
 
 def to_failure(error: KotError) -> thought_pb2.Failure:
     """Return the failure of one request of a batch."""
-    return thought_pb2.Failure(
-        reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason.value}"), message=str(error)
-    )
+    return make_failure(error.reason, str(error))
+
+
+def make_failure(reason: Reason, message: str) -> thought_pb2.Failure:
+    """Return the failure of a reason."""
+    return thought_pb2.Failure(reason=f"ERROR_REASON_{reason.value}", message=message)
 
 
 def from_failure(failure: thought_pb2.Failure) -> KotError:

@@ -13,9 +13,9 @@ MAX_BATCH = 256
 """Requests that one batch may have."""
 
 
-async def read_batch(requests: AsyncGenerator[T, None]) -> list[T]:
+async def read_batch(requests: AsyncIterator[T]) -> list[T]:
     """Read a client's stream to its end; `InvalidInput` past `MAX_BATCH`."""
-    batch = []
+    batch: list[T] = []
     async for request in requests:
         if len(batch) == MAX_BATCH:
             raise InvalidInput(f"more than {MAX_BATCH} requests in one batch")
@@ -23,7 +23,7 @@ async def read_batch(requests: AsyncGenerator[T, None]) -> list[T]:
     return batch
 
 
-async def merge(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncIterator[list[T]]:
+async def merge(sources: Sequence[AsyncIterator[T]]) -> AsyncGenerator[list[T], None]:
     """Run the sources at the same time and yield all that is ready, whenever something is.
 
     Closing the iterator, or cancelling its task, cancels the sources. An error of one cancels the others and is
@@ -31,7 +31,7 @@ async def merge(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncIterator[lis
     """
     queue: asyncio.Queue[T | None] = asyncio.Queue()
 
-    async def pump(source: AsyncGenerator[T, None]) -> None:
+    async def pump(source: AsyncIterator[T]) -> None:
         async for item in source:
             queue.put_nowait(item)
 

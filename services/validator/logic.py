@@ -1,6 +1,6 @@
 """From answers to verdicts, by the task's own rule."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from services.core.ports import ValidateRequest, ValidateUpdate
 from services.core.task import Task

@@ -1,6 +1,6 @@
 """The model of a generator, over gRPC: for evaluators without an engine of their own."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 import grpc
 

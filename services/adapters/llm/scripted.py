@@ -1,6 +1,6 @@
 """The shipped fake: a model that follows a script, at once and free of charge, for tests and benchmarks."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from services.core.ports import CompletionDone, CompletionEvent, CompletionRequest, SampleDone, TextDelta
 from services.settings import ModelSettings

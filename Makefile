@@ -1,0 +1,60 @@
+# `make solve` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+PYTHON ?= python3
+PROBLEM ?= 1 1 11 11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help solve test test-all check format proto buf-image clean
+
+help: ## Say what can be made.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+
+# What a user needs; what a developer needs; what trains the model. Each mark says that its set is installed.
+$(VENV)/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-heavy: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@touch $@
+
+solve: $(VENV)/.installed ## Solve PROBLEM (default: 1 1 11 11) with the embedded model.
+	@$(BIN)/kot solve "$(PROBLEM)"
+
+test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python packages.
+	@$(BIN)/python -m pytest -m "not heavy"
+
+test-all: $(VENV)/.installed-heavy ## Run every test; installs heavy extras first.
+	@$(BIN)/python -m pytest --strict-skips
+
+check: $(VENV)/.installed-dev ## Check format, lint, types, layers, protos and generated code.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/buf format --diff --exit-code proto
+	@$(BIN)/buf lint
+	@$(BIN)/buf breaking proto --against proto/released.binpb
+	@$(BIN)/python proto/planted_break.py
+	@$(BIN)/python proto/generate.py --check
+
+format: $(VENV)/.installed-dev ## Format everything.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/buf format --write proto
+
+proto: $(VENV)/.installed-dev ## Generate services/rpc/gen from proto/.
+	@$(BIN)/python proto/generate.py
+
+buf-image: $(VENV)/.installed-dev ## At a release: commit what later protos must stay compatible with.
+	@$(BIN)/buf build proto --output proto/released.binpb
+
+clean: ## Remove the environment and caches.
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
