@@ -19,14 +19,18 @@ def _allowed() -> list[str]:
     return [line.partition(": ")[0] for line in lines if line and not line.startswith("#")]
 
 
+def _fail_if_not_allowed(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    strict = config.getoption("--strict-skips") and not hasattr(report, "wasxfail")
+    if report.outcome == "skipped" and strict and not any(map(report.nodeid.startswith, _allowed())):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which {ALLOWED.name} does not allow: {report.longrepr}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip that is not allowed into a failure."""
+    """Turn the skip of a test that is not allowed into a failure."""
     report = yield
-    if report.skipped and item.config.getoption("--strict-skips") and not hasattr(report, "wasxfail"):
-        if not item.nodeid.startswith(tuple(_allowed()) or ("\0",)):
-            report.outcome = "failed"
-            report.longrepr = f"skipped, which {ALLOWED.name} does not allow: {report.longrepr}"
+    _fail_if_not_allowed(item.config, report)
     return report
 
 
@@ -34,10 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Turn a skip of a whole module that is not allowed into a failure."""
+    """Turn the skip of a whole module that is not allowed into a failure."""
     report = yield
-    if report.outcome == "skipped" and collector.config.getoption("--strict-skips"):
-        if not collector.nodeid.startswith(tuple(_allowed()) or ("\0",)):
-            report.outcome = "failed"
-            report.longrepr = f"skipped, which {ALLOWED.name} does not allow: {report.longrepr}"
+    _fail_if_not_allowed(collector.config, report)
     return report
