@@ -22,7 +22,7 @@ from services.core.ports import (
 )
 from services.core.search import SettingDescription
 from services.core.task import PromptStyle
-from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
+from services.core.thought import Dropped, Proposal, State, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.rpc.gen.kubeofthoughts.v1 import (
     evaluator_service_pb2,
@@ -394,3 +394,43 @@ def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
         case Failed(_, reason, text):
             message.failed.CopyFrom(wire.ThoughtFailed(failure=make_failure(reason, text)))
     return message
+
+
+def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event:
+    """Read one event of a tree. A thought's key stays with the server that merges by it: here it is empty."""
+    match message.WhichOneof("event"):
+        case "proposed":
+            return Proposed(_thought_from_proto(message.thought_id, message.proposed))
+        case "merged":
+            return Merged(message.thought_id, message.merged.parent_id, message.merged.text)
+        case "evaluated":
+            return Evaluated(message.thought_id, value_from_proto(message.evaluated.value))
+        case "validated":
+            verdict = _VERDICTS_BACK.get(message.validated.verdict, Verdict.IMPOSSIBLE)
+            return Validated(message.thought_id, verdict, message.validated.explanation)
+        case "pruned":
+            return Pruned(message.thought_id, message.pruned.reason)
+        case "expanded":
+            expanded = message.expanded
+            return Expanded(
+                message.thought_id,
+                expanded.draw,
+                dropped_from_proto(expanded.dropped),
+                usage_from_proto(expanded.usage),
+            )
+        case "failed":
+            error = from_failure(message.failed.failure)
+            return Failed(message.thought_id, error.reason, message.failed.failure.message)
+        case kind:
+            raise ValueError(f"an event of kind {kind!r}, which is not known here")
+
+
+def _thought_from_proto(thought_id: str, message: orchestrator_service_pb2.ThoughtProposed) -> Thought:
+    return Thought(
+        id=thought_id,
+        parent_id=message.parent_id,
+        depth=message.depth,
+        text=message.text,
+        key="",
+        answer=message.answer if message.HasField("answer") else None,
+    )

@@ -24,6 +24,8 @@ class ScriptedModel:
         limit = request.sampling.max_tokens
         for sample in range(request.samples):
             text = self._script(request.prompt, request.seed + sample)
+            for stop in request.stop:
+                text = text.partition(stop)[0]
             words = text.split(" ")
             truncated = len(words) + 1 > limit
             probabilities = tuple(float(label == text.strip()) for label in request.labels)

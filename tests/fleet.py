@@ -1,0 +1,120 @@
+"""The four services in the test's own process, over real gRPC, with any model; and a client for them."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from google.protobuf.json_format import ParseDict
+
+from services.adapters.llm.scripted import ScriptedModel
+from services.core.thought import Thought
+from services.core.tree import Tree
+from services.evaluator import wiring as evaluator
+from services.generator import wiring as generator
+from services.orchestrator import wiring as orchestrator
+from services.rpc.channel import dial
+from services.rpc.convert import event_from_proto
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
+from services.rpc.server import serving
+from services.settings import OrchestratorSettings, StageSettings
+from services.tasks.game24 import script
+from services.validator import wiring as validator
+
+PATIENCE_SECONDS = 20
+"""After this a call is taken to hang."""
+
+SOLVABLE = "1 1 11 11"
+UNSOLVABLE = "1 1 1 5"
+
+
+def scripted():
+    return ScriptedModel(script.answer)
+
+
+@asynccontextmanager
+async def socket():
+    """A private address to serve at."""
+    with TemporaryDirectory(prefix="kot-test-") as folder:
+        yield f"unix:{Path(folder) / 's'}"
+
+
+@asynccontextmanager
+async def fleet(model=None, *, judge=None, max_solves=256, attempts=3, timeout=20.0, cold_start=5.0, **targets):
+    """Serve everything at one socket and give the target; `generator`, `evaluator`, `validator` name other targets."""
+    model = model or scripted()
+    async with AsyncExitStack() as resources:
+        address = await resources.enter_async_context(socket())
+        stages = StageSettings(
+            **{f"{stage}_target": targets.get(stage, address) for stage in ("generator", "evaluator", "validator")},
+            stage_attempts=attempts,
+            stage_timeout=timeout,
+            cold_start_timeout=cold_start,
+        )
+        mounts = [
+            *orchestrator.mounts(resources, stages, OrchestratorSettings(max_solves=max_solves)),
+            *generator.mounts(model),
+            *evaluator.mounts(judge or model),
+            *validator.mounts(),
+        ]
+        await resources.enter_async_context(serving(mounts, address, drain_seconds=1))
+        yield address
+
+
+@dataclass
+class Run:
+    """One solve, as its client saw it."""
+
+    messages: list = field(default_factory=list)
+
+    @property
+    def accepted(self):
+        return self.messages[0].accepted
+
+    @property
+    def result(self):
+        assert self.messages[-1].WhichOneof("event") == "result"
+        return self.messages[-1].result
+
+    @property
+    def status(self):
+        return wire.SolveStatus.Name(self.result.status).removeprefix("SOLVE_STATUS_")
+
+    @property
+    def log(self):
+        """Every event of every thought, in order, as messages."""
+        return [event for message in self.messages for event in message.thoughts.events]
+
+    @property
+    def tree(self):
+        """What the log adds up to."""
+        return Tree.replay(Thought.root(self.accepted.problem), map(event_from_proto, self.log))
+
+    def kinds(self):
+        return {event.WhichOneof("event") for event in self.log}
+
+    def failures(self):
+        return [event.failed.failure for event in self.log if event.WhichOneof("event") == "failed"]
+
+
+def solve_request(problem=SOLVABLE, **fields):
+    return ParseDict({"problem": problem, "event_detail": "EVENT_DETAIL_ALL", **fields}, wire.SolveRequest())
+
+
+async def solve(target, problem=SOLVABLE, *, timeout=None, **fields):
+    """Solve and read to the end."""
+    run = Run()
+    async with asyncio.timeout(PATIENCE_SECONDS), dial(target) as channel:
+        async for message in OrchestratorServiceStub(channel).Solve(solve_request(problem, **fields), timeout=timeout):
+            run.messages.append(message)
+    return run
+
+
+async def until(condition: Callable[[], bool]):
+    """Wait until something is so."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
