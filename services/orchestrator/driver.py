@@ -25,18 +25,16 @@ Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Driver:
-    """One solve. `emit` gets each expansion's events once it is told; it may wait, and the search waits with it."""
+    """One solve."""
 
     def __init__(
         self,
         make_policy: Callable[[str], SearchPolicy],
         options: SolveOptions,
         stages: Stages,
-        emit: Emit,
     ) -> None:
         self._options = options
         self._stages = stages
-        self._emit = emit
         self.tree = Tree(Thought.root(options.problem))
         self.budget = Budget(options.limits)
         self.policy = make_policy(self.tree.root.id)
@@ -48,14 +46,18 @@ class Driver:
         self._deferred: list[Ask] = []
         self._searching: asyncio.Task[SolveStatus] | None = None
 
-    async def run(self) -> Outcome:
+    async def run(self, emit: Emit, *, within: float | None = None) -> Outcome:
         """Search until an answer, the end of the policy's ideas, or the end of the budget.
+
+        `emit` gets each expansion's events once it is told; it may wait, and the search waits with it.
+        `within` is the seconds that the caller still waits, if fewer than the budget has.
 
         Raises `WorkerUnavailable` if a stage cannot be reached, and the error of the root if that cannot be expanded.
         """
         try:
-            async with asyncio.timeout(self._options.limits.wall_seconds), self._group:
-                self._searching = self._group.create_task(self._search())
+            limit = self._options.limits.wall_seconds
+            async with asyncio.timeout(limit if within is None else min(limit, within)), self._group:
+                self._searching = self._group.create_task(self._search(emit))
             status = SolveStatus.CANCELLED if self._searching.cancelled() else self._searching.result()
         except TimeoutError:
             status = SPENT[Resource.WALL_TIME]
@@ -74,13 +76,13 @@ class Driver:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _search(self) -> SolveStatus:
+    async def _search(self, emit: Emit) -> SolveStatus:
         try:
             while True:
                 short = self._start()
                 if not self._untold:
                     return SPENT[short] if short else SolveStatus.EXHAUSTED
-                await self._tell(await self._next())
+                await emit(self._tell(await self._next()))
                 if self.tree.answer:
                     return SolveStatus.SOLVED
         finally:
@@ -139,8 +141,8 @@ class Driver:
         await self._untold[0].complete
         return self._untold.popleft()
 
-    async def _tell(self, expansion: Expansion) -> None:
-        """Add an expansion's thoughts to the tree, tell the policy, book the cost, pass the events on."""
+    def _tell(self, expansion: Expansion) -> Sequence[Event]:
+        """Add an expansion's thoughts to the tree, tell the policy, book the cost; return what happened."""
         ask, parent = expansion.ask, self.tree[expansion.ask.thought_id].thought
         logged = len(self.tree.events)
         nodes = len(self.tree)
@@ -161,7 +163,7 @@ class Driver:
         for prune in self.policy.tell(tell):
             self.tree.apply(Pruned(prune.thought_id, prune.reason))
         self.budget.settle(expansion.reserved, nodes=len(self.tree) - nodes, usage=usage)
-        await self._emit(self.tree.events[logged:])
+        return self.tree.events[logged:]
 
     def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> tuple[Child, Usage]:
         """Add one child, or one more parent of a thought that is known; what it cost is booked once."""

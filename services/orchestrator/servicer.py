@@ -3,8 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -21,14 +21,19 @@ from services.plugins import STRATEGIES, TASKS, find_strategy, find_task
 from services.rpc.convert import event_to_proto, setting_to_proto, usage_to_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceServicer
+from services.rpc.streams import produced
 from services.settings import OrchestratorSettings
 
 _log = structlog.get_logger()
 
 SILENT_WAKE_SECONDS = 0.5
 """A stage that takes longer than this to wake up is announced to the client."""
-UNREAD_MESSAGES = 64
+FAREWELL_SECONDS = 0.25
+"""Before the client's deadline, the search ends, so that its result still arrives."""
+MAX_UNREAD = 64
 """Messages that wait for a slow client; then its search waits."""
+
+Send = Callable[[wire.SolveResponse], Awaitable[None]]
 
 
 class OrchestratorServicer(OrchestratorServiceServicer):
@@ -51,7 +56,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     async def Solve(  # noqa: N802 - the wire's name
         self,
         request: wire.SolveRequest,
-        context: Any,  # noqa: ANN401, ARG002
+        context: Any,  # noqa: ANN401
     ) -> AsyncGenerator[wire.SolveResponse, None]:
         """Solve one problem. Cancelling the call cancels the search and every call that it has in flight."""
         plan = make_plan(request, self._settings.prompt_style)
@@ -60,39 +65,45 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             raise DuplicateSolve(f"a solve {solve_id} is running already")
         if len(self._running) >= self._settings.max_solves:
             raise Overloaded(f"{self._settings.max_solves} solves are running already")
-        messages: asyncio.Queue[wire.SolveResponse | None] = asyncio.Queue(UNREAD_MESSAGES)
-        stream = _Stream(request.event_detail, messages)
-        driver = Driver(plan.make_policy, plan.options, Stages(*self._stages), stream.send_events)
-        stream.driver = driver
+        driver = Driver(plan.make_policy, plan.options, Stages(*self._stages))
         self._running[solve_id] = driver
-        solving = asyncio.create_task(self._solve(solve_id, driver, messages))
+
+        async def solve(send: Send) -> None:
+            await self._solve(solve_id, driver, request.event_detail, context.time_remaining, send)
+
         try:
-            while (message := await messages.get()) is not None:
-                yield message
-            await solving
+            async with aclosing(produced(solve, max_unread=MAX_UNREAD)) as ready:
+                async for messages in ready:
+                    for message in messages:
+                        yield message
         finally:
             del self._running[solve_id]
-            solving.cancel()
-            with suppress(asyncio.CancelledError):
-                await solving
 
-    async def _solve(self, solve_id: str, driver: Driver, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
-        """Run a solve from acceptance to result; None ends the messages, whatever happens."""
+    async def _solve(
+        self,
+        solve_id: str,
+        driver: Driver,
+        detail: wire.EventDetail,
+        time_remaining: Callable[[], float | None],
+        send: Send,
+    ) -> None:
+        """Run a solve from acceptance to result."""
         begun = time.monotonic()
-        try:
-            accepted = wire.SolveAccepted(solve_id=solve_id, problem=driver.tree.root.text, root_id=driver.tree.root.id)
-            await messages.put(wire.SolveResponse(accepted=accepted))
-            await self._wake(messages)
-            outcome = await driver.run()
-            elapsed = time.monotonic() - begun
-            _log.info("solved", solve_id=solve_id, status=outcome.status, seconds=round(elapsed, 3))
-            result = _result(solve_id, driver, outcome, elapsed)
-            await messages.put(wire.SolveResponse(result=result))
-        finally:
-            with suppress(asyncio.QueueFull):
-                messages.put_nowait(None)
+        accepted = wire.SolveAccepted(solve_id=solve_id, problem=driver.tree.root.text, root_id=driver.tree.root.id)
+        await send(wire.SolveResponse(accepted=accepted))
+        await self._wake(send)
+        remaining = time_remaining()
 
-    async def _wake(self, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
+        async def emit(events: Sequence[Event]) -> None:
+            for message in _messages(driver, events, detail):
+                await send(message)
+
+        outcome = await driver.run(emit, within=None if remaining is None else remaining - FAREWELL_SECONDS)
+        elapsed = time.monotonic() - begun
+        _log.info("solved", solve_id=solve_id, status=outcome.status, seconds=round(elapsed, 3))
+        await send(wire.SolveResponse(result=_result(solve_id, driver, outcome, elapsed)))
+
+    async def _wake(self, send: Send) -> None:
         """Wait until every stage serves; all wake up at the same time."""
 
         async def wake(stage: RemoteProposer | RemoteEvaluator | RemoteValidator) -> None:
@@ -100,7 +111,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             try:
                 await asyncio.wait({waking}, timeout=SILENT_WAKE_SECONDS)
                 if not waking.done():
-                    await messages.put(wire.SolveResponse(awaited=wire.StageAwaited(stage=stage.name)))
+                    await send(wire.SolveResponse(awaited=wire.StageAwaited(stage=stage.name)))
                 await waking
             finally:
                 waking.cancel()
@@ -154,24 +165,13 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         )
 
 
-class _Stream:
-    """Sends a driver's events to one client, in the detail that it asked for."""
-
-    driver: Driver
-
-    def __init__(self, detail: wire.EventDetail, messages: asyncio.Queue[wire.SolveResponse | None]) -> None:
-        self._detail = detail
-        self._messages = messages
-
-    async def send_events(self, events: Sequence[Event]) -> None:
-        """Send what one expansion brought."""
-        if self._detail == wire.EVENT_DETAIL_RESULT:
-            return
-        if self._detail == wire.EVENT_DETAIL_ALL:
-            thoughts = wire.ThoughtEvents(events=map(event_to_proto, events))
-            await self._messages.put(wire.SolveResponse(thoughts=thoughts))
-        progress = _progress(self.driver, self.driver.budget.usage)
-        await self._messages.put(wire.SolveResponse(progress=progress))
+def _messages(driver: Driver, events: Sequence[Event], detail: wire.EventDetail) -> Iterator[wire.SolveResponse]:
+    """Yield what one expansion brought, in the detail that the client asked for."""
+    if detail == wire.EVENT_DETAIL_RESULT:
+        return
+    if detail == wire.EVENT_DETAIL_ALL:
+        yield wire.SolveResponse(thoughts=wire.ThoughtEvents(events=map(event_to_proto, events)))
+    yield wire.SolveResponse(progress=_progress(driver, driver.budget.usage))
 
 
 def _progress(driver: Driver, usage: Usage) -> wire.Progress:

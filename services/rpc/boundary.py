@@ -117,7 +117,8 @@ def _streaming(
 async def _refuse(error: Exception, context: Context, method: str) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+    if isinstance(error, ExceptionGroup) and error.split(KotError)[1] is None:
+        # Tasks that failed together failed of one thing; any of them says what.
         await _refuse(error.exceptions[0], context, method)
     elif isinstance(error, KotError):
         _log.info("refused", method=method, reason=error.reason, message=str(error))

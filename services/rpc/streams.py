@@ -1,9 +1,9 @@
-"""Reading a batch, and running several streams as one."""
+"""Reading a batch, and streams whose items a task of their own produces."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
 
 from services.core.errors import InvalidInput
 
@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 MAX_BATCH = 256
 """Requests that one batch may have."""
+MAX_UNREAD = 256
+"""Items that may wait for a slow reader; then their producer waits."""
 
 
 async def read_batch(requests: AsyncIterator[T]) -> list[T]:
@@ -23,38 +25,52 @@ async def read_batch(requests: AsyncIterator[T]) -> list[T]:
     return batch
 
 
+async def produced(
+    produce: Callable[[Callable[[T], Awaitable[None]]], Coroutine[Any, Any, None]], *, max_unread: int = MAX_UNREAD
+) -> AsyncGenerator[list[T], None]:
+    """Run `produce(put)` in a task and yield all that is ready, whenever something is.
+
+    Closing the iterator, or cancelling its task, cancels the producer and waits for its end. What the producer raises
+    is raised here, after what it had put.
+    """
+    queue: asyncio.Queue[T] = asyncio.Queue(max_unread)
+    producer = asyncio.create_task(produce(queue.put))
+    getting: asyncio.Task[T] | None = None
+    try:
+        while not (producer.done() and queue.empty()):
+            getting = asyncio.create_task(queue.get())
+            await asyncio.wait({getting, producer}, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                ready = [getting.result()]
+                while not queue.empty():
+                    ready.append(queue.get_nowait())
+                yield ready
+            else:
+                getting.cancel()
+        await producer
+    finally:
+        if getting:
+            getting.cancel()
+        producer.cancel()
+        with suppress(asyncio.CancelledError):
+            await producer
+
+
 async def merge(sources: Sequence[AsyncIterator[T]]) -> AsyncGenerator[list[T], None]:
     """Run the sources at the same time and yield all that is ready, whenever something is.
 
-    Closing the iterator, or cancelling its task, cancels the sources. An error of one cancels the others and is
-    raised in the end. The queue between is bounded by what the sources yield in all: a batch.
+    An error of one source cancels the others and is raised in the end.
     """
-    queue: asyncio.Queue[T | None] = asyncio.Queue()
 
-    async def pump(source: AsyncIterator[T]) -> None:
+    async def pump(source: AsyncIterator[T], put: Callable[[T], Awaitable[None]]) -> None:
         async for item in source:
-            queue.put_nowait(item)
+            await put(item)
 
-    async def run() -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for source in sources:
-                    group.create_task(pump(source))
-        finally:
-            queue.put_nowait(None)
+    async def pump_all(put: Callable[[T], Awaitable[None]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for source in sources:
+                group.create_task(pump(source, put))
 
-    running = asyncio.create_task(run())
-    try:
-        ended = False
-        while not ended:
-            ready = [await queue.get()]
-            while not queue.empty():
-                ready.append(queue.get_nowait())
-            ended = ready[-1] is None
-            if items := [item for item in ready if item is not None]:
-                yield items
-        await running
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+    async with aclosing(produced(pump_all)) as items:
+        async for ready in items:
+            yield ready
