@@ -1,11 +1,12 @@
 """All four services in one process, over real gRPC: what `kot` runs where no server is named."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from services.adapters.llm import create_model
+from services.cli.configuration import read_settings
 from services.core.ports import LanguageModel
 from services.evaluator import wiring as evaluator
 from services.generator import wiring as generator
@@ -18,25 +19,42 @@ DRAIN_SECONDS = 1.0
 """A search that is left behind when its client is gone has no one to answer to."""
 
 
-def assemble(resources: AsyncExitStack, model: LanguageModel, address: str) -> Sequence[Mount]:
-    """Return all services; the orchestrator reaches the others at `address`, where they are to be served."""
-    stages = StageSettings(generator_target=address, evaluator_target=address, validator_target=address)
-    return [
-        *orchestrator.mounts(resources, stages, OrchestratorSettings()),
-        *generator.mounts(model),
-        *evaluator.mounts(model),
-        *validator.mounts(),
-    ]
-
-
 @asynccontextmanager
 async def all_in_one(settings: ModelSettings) -> AsyncGenerator[str, None]:
     """Serve everything on a private socket while the context lasts; gives the target to dial."""
     async with AsyncExitStack() as resources:
-        folder = resources.enter_context(TemporaryDirectory(prefix="kot-"))
-        address = f"unix:{Path(folder) / 'kot.sock'}"
         model = create_model(settings)
         resources.push_async_callback(model.close)
-        mounts = assemble(resources, model, address)
+        address = private_address(resources)
+        mounts = [*orchestrator_over(address, resources), *stages_with(model)]
         await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
         yield address
+
+
+@asynccontextmanager
+async def orchestrator_alone() -> AsyncGenerator[str, None]:
+    """Serve an orchestrator without stages: it can say what it knows, and solve nothing."""
+    async with AsyncExitStack() as resources:
+        address = private_address(resources)
+        mounts = orchestrator_over(address, resources)
+        await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
+        yield address
+
+
+def private_address(resources: AsyncExitStack) -> str:
+    """Return a socket in a new folder that only this user can enter; it goes with `resources`."""
+    folder = resources.enter_context(TemporaryDirectory(prefix="kot-"))
+    return f"unix:{Path(folder) / 'kot.sock'}"
+
+
+def stages_with(model: LanguageModel) -> list[Mount]:
+    """Return the services that the orchestrator calls."""
+    return [*generator.mounts(model), *evaluator.mounts(model), *validator.mounts()]
+
+
+def orchestrator_over(address: str, resources: AsyncExitStack) -> list[Mount]:
+    """Return the orchestrator; it reaches every stage at `address`, where they are to be served."""
+    stages = read_settings(StageSettings).model_copy(
+        update={"generator_target": address, "evaluator_target": address, "validator_target": address}
+    )
+    return orchestrator.mounts(resources, stages, read_settings(OrchestratorSettings))

@@ -1,0 +1,211 @@
+"""`kot`: solve problems by searching over a language model's thoughts.
+
+Everything heavy is imported by the command that needs it: the time to the first thought is part of the product.
+"""
+
+import asyncio
+import io
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from services.cli.exits import HELP, Exit, exit_of
+from services.cli.options import Hyperparameters, flag_of, with_hyperparameters
+from services.core.errors import InvalidInput, KotError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+INTERRUPTED_BY_TYPER = 130
+
+app = typer.Typer(
+    name="kot",
+    help="Kube of Thoughts: solves problems by growing a tree of a language model's thoughts.",
+    epilog=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Target = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Use a running server instead of one in this process.")
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option(help="What this process logs, on standard error. (default error; for `kot serve` info)"),
+]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy", "-s", help="How to search; see `kot strategies`. (default bfs)", rich_help_panel="Search"
+    ),
+]
+
+
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"kot {version('kube-of-thoughts')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    log_level: LogLevel = None,
+    *,
+    show_version: Annotated[  # noqa: ARG001 - its callback has done the work
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take what concerns every command."""
+    context.obj = log_level
+
+
+@app.command("solve", epilog=HELP)
+@with_hyperparameters
+def solve_command(
+    context: typer.Context,
+    problem: Annotated[list[str], typer.Argument(help="The problem, in one argument or several.", show_default=False)],
+    strategy: Strategy = None,
+    target: Target = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    options: Hyperparameters,
+) -> None:
+    """Solve one problem and watch the tree grow. Example: kot solve 1 1 11 11."""
+    _configure_logs(context, otherwise="error")
+    from services.cli.request import build_request
+    from services.cli.solve import solve
+    from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+
+    detail = wire.EVENT_DETAIL_RESULT if as_json else wire.EVENT_DETAIL_ALL
+    request = build_request(" ".join(problem), strategy, options, detail)
+    raise typer.Exit(_run(solve(request, target=target, as_json=as_json, console=_console())))
+
+
+@app.command("serve", epilog=HELP)
+def serve_command(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The interface to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 50_051,
+) -> None:
+    """Serve all services on one port until SIGTERM or Ctrl-C; solves in flight end first."""
+    _configure_logs(context, otherwise="")
+    from services.cli.serve import serve
+
+    _run(serve(host, port))
+
+
+@app.command("bench", epilog=HELP)
+@with_hyperparameters
+def bench_command(
+    context: typer.Context,
+    puzzles: Annotated[Path, typer.Option(help="A CSV file with a column `puzzle`.", show_default=False)],
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option("--strategy", "-s", help="A strategy to measure; may be repeated. (default bfs)"),
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Where to write the figures.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Puzzles to take, from the first. (default all)")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=256, help="Puzzles to solve at a time.")] = 1,
+    target: Target = None,
+    *,
+    options: Hyperparameters,
+) -> None:
+    """Solve every puzzle of a file with each strategy, and count."""
+    _configure_logs(context, otherwise="error")
+    from services.cli.bench import Bench, check_writable, read_puzzles, write_figures
+    from services.cli.figures import show_figures
+
+    if json_out is not None:
+        check_writable(json_out)
+    bench = Bench(read_puzzles(puzzles, limit), strategy or ["bfs"], options, parallel=parallel)
+    figures = _run(bench.run(target, _console(stderr=True)))
+    if json_out is not None:
+        write_figures(json_out, figures)
+    show_figures(_console(), figures)
+
+
+@app.command("doctor", epilog=HELP)
+def doctor_command(context: typer.Context, target: Target = None) -> None:
+    """Say what is configured and what is reachable."""
+    _configure_logs(context, otherwise="error")
+    from services.cli.doctor import diagnose
+
+    raise typer.Exit(_run(diagnose(_console(), target)))
+
+
+@app.command("tasks", epilog=HELP)
+def tasks_command(context: typer.Context, target: Target = None) -> None:
+    """List the classes of problems that can be solved."""
+    _configure_logs(context, otherwise="error")
+    from services.cli.catalog import show_tasks
+
+    _run(show_tasks(_console(), target))
+
+
+@app.command("strategies", epilog=HELP)
+def strategies_command(context: typer.Context, target: Target = None) -> None:
+    """List the ways to search and what can be set about each."""
+    _configure_logs(context, otherwise="error")
+    from services.cli.catalog import show_strategies
+
+    _run(show_strategies(_console(), target))
+
+
+def main() -> None:
+    """Run the command line; an error is one line on standard error and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a sign shows another.
+            stream.reconfigure(errors="replace")
+    try:
+        app(prog_name="kot")
+    except KotError as error:
+        _end(str(error) + _hint(error), exit_of(error))
+    except asyncio.CancelledError:
+        _end("interrupted", Exit.INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED_BY_TYPER:
+            _end("interrupted", Exit.INTERRUPTED)
+        raise
+
+
+def _end(message: str, code: Exit) -> None:
+    typer.echo(f"kot: {message}", err=True)
+    sys.exit(code)
+
+
+def _hint(error: KotError) -> str:
+    flag = flag_of(error.field) if isinstance(error, InvalidInput) else None
+    return f" ({flag})" if flag else ""
+
+
+def _run(command: Coroutine[Any, Any, T]) -> T:
+    from services.process import run_loop
+
+    return run_loop(command)
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _configure_logs(context: typer.Context, *, otherwise: str) -> None:
+    from services.cli.configuration import configure_logs
+
+    configure_logs(context.obj, otherwise=otherwise)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The hyperparameters of a solve as command line options, declared once for every command that takes them."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import typer
+
+from services.core.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where an option goes in a `SolveRequest`: the path of a field."""
+
+    path: str
+
+
+_search = functools.partial(typer.Option, rich_help_panel="Search", show_default=False)
+_setting = functools.partial(
+    typer.Option, rich_help_panel="Search (defaults: see `kot strategies`)", show_default=False
+)
+_sampling = functools.partial(typer.Option, rich_help_panel="Sampling", show_default=False)
+_budget = functools.partial(typer.Option, rich_help_panel="Budget", show_default=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperparameters:
+    """What can be chosen about a solve, but for its strategy; what is None is left to the server."""
+
+    task: Annotated[
+        str | None, Wire("task"), _search("--task", "-t", help="Class of problems; see `kot tasks`. (default game24)")
+    ] = None
+    beam_width: Annotated[
+        int | None,
+        Wire("settings.beam_width"),
+        _setting(help="Thoughts expanded at each depth in one round."),
+    ] = None
+    branching_factor: Annotated[
+        int | None,
+        Wire("settings.branching_factor"),
+        _setting(help="Distinct thoughts kept of one expansion."),
+    ] = None
+    depth: Annotated[
+        int | None,
+        Wire("settings.depth"),
+        _setting(help="Steps from the problem to an answer."),
+    ] = None
+    samples: Annotated[
+        int | None, Wire("settings.samples"), _setting(help="Completions drawn for each thought expanded.")
+    ] = None
+    answer_samples: Annotated[
+        int | None, Wire("settings.answer_samples"), _setting(help="Completions drawn for the last step.")
+    ] = None
+    evaluation_threshold: Annotated[
+        float | None,
+        Wire("settings.evaluation_threshold"),
+        _setting(help="Thoughts scored below this, from 0 to 1, are pruned."),
+    ] = None
+    concurrency: Annotated[
+        Literal["sequential", "level", "async"] | None,
+        Wire("concurrency"),
+        _search(help="One expansion at a time, a level at a time, or as results arrive. (default level)"),
+    ] = None
+    request_batch_size: Annotated[
+        int | None, Wire("request_batch_size"), _search(help="States sent to a worker in one call. (default 16)")
+    ] = None
+    value_samples: Annotated[
+        int | None,
+        Wire("value_samples"),
+        _search(help="Labels sampled to judge a state; 0 reads the model's probabilities. (default 0)"),
+    ] = None
+    trust_arithmetic: Annotated[
+        bool, Wire("trust_arithmetic"), _search("--trust-arithmetic", help="Check answers only, not each step.")
+    ] = False
+    settings: Annotated[
+        list[str] | None,
+        _setting("--set", metavar="NAME=VALUE", help="Any other setting of the strategy; see `kot strategies`."),
+    ] = None
+    prompt_style: Annotated[
+        Literal["bare", "few-shot"] | None,
+        Wire("prompt_style"),
+        _sampling(help="Terse, for the embedded model, or with examples, for general ones. (default: the server's)"),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        Wire("sampling.temperature"),
+        _sampling(help="0 takes the likeliest token; at most 2. (default 1)"),
+    ] = None
+    top_k: Annotated[
+        int | None, Wire("sampling.top_k"), _sampling(help="Draw among the k likeliest tokens; 0 is all. (default 0)")
+    ] = None
+    top_p: Annotated[
+        float | None,
+        Wire("sampling.top_p"),
+        _sampling(help="Draw among tokens of this probability together. (default 1)"),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        Wire("sampling.max_tokens"),
+        _sampling(help="Tokens that one sample may have. (default: the style's)"),
+    ] = None
+    seed: Annotated[int | None, Wire("seed"), _sampling(help="Another seed is another search. (default 0)")] = None
+    max_nodes: Annotated[
+        int | None, Wire("budget.nodes"), _budget(help="Thoughts in the tree at most. (default 10000)")
+    ] = None
+    max_model_calls: Annotated[
+        int | None, Wire("budget.model_calls"), _budget(help="Requests to the model at most. (default 10000)")
+    ] = None
+    max_completion_tokens: Annotated[
+        int | None,
+        Wire("budget.completion_tokens"),
+        _budget(help="Tokens written by the model at most. (default 20000)"),
+    ] = None
+    max_seconds: Annotated[float | None, Wire("budget.wall_seconds"), _budget(help="Seconds at most. (default 60)")] = (
+        None
+    )
+
+    def given(self) -> Iterator[tuple[str, object]]:
+        """Yield the path on the wire and the value of each option that was given."""
+        for name, path in _paths():
+            value = getattr(self, name)
+            if value is not None and value is not False:
+                yield path, value
+        for text in self.settings or ():
+            name, equals, value = text.partition("=")
+            if not (name and equals):
+                raise InvalidInput(f"{text[:64]!r} is not of the form NAME=VALUE", field="settings")
+            yield f"settings.{name}", _read_value(value)
+
+
+def flag_of(path: str) -> str | None:
+    """Return the option that sets a field of the request; None if none does."""
+    flags = {wire: f"--{name.replace('_', '-')}" for name, wire in _paths()}
+    return flags.get(path, "--set" if path.startswith("settings") else None)
+
+
+def _paths() -> Iterator[tuple[str, str]]:
+    for option in fields(Hyperparameters):
+        for mark in get_args(option.type):
+            if isinstance(mark, Wire):
+                yield option.name, mark.path
+
+
+def _read_value(text: str) -> bool | float | str:
+    """Read a switch or a number; what is neither goes as it is, for the server to say what it wants."""
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_hyperparameters(command: Command) -> Callable[..., None]:
+    """Let typer see one option for each hyperparameter where `command` takes them as `options`."""
+    options = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for f in fields(Hyperparameters)
+    ]
+    signature = inspect.signature(command)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + options
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:  # noqa: ANN401 - as typer reads them
+        chosen = {option.name: values.pop(option.name) for option in options}
+        command(**values, options=Hyperparameters(**chosen))
+
+    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_options

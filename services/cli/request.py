@@ -1,0 +1,47 @@
+"""From what was typed to a `SolveRequest`."""
+
+import uuid
+
+from services.cli.options import Hyperparameters
+from services.core.errors import InvalidInput
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1 import thought_pb2
+
+_CONCURRENCY = {
+    "sequential": wire.CONCURRENCY_MODEL_SEQUENTIAL,
+    "level": wire.CONCURRENCY_MODEL_LEVEL,
+    "async": wire.CONCURRENCY_MODEL_ASYNC,
+}
+_PROMPT_STYLES = {"bare": thought_pb2.PROMPT_STYLE_BARE, "few-shot": thought_pb2.PROMPT_STYLE_FEW_SHOT}
+
+
+def build_request(
+    problem: str, strategy: str | None, options: Hyperparameters, detail: wire.EventDetail
+) -> wire.SolveRequest:
+    """Return the request; what was not given is not sent. `InvalidInput` if a value fits no field of its type.
+
+    The client names the solve, so that it can end it before it was told of it.
+    """
+    request = wire.SolveRequest(request_id=uuid.uuid4().hex, event_detail=detail)
+    values = dict(options.given()) | {"problem": problem} | ({"strategy": strategy} if strategy else {})
+    for path, value in values.items():
+        try:
+            _put(request, path, value)
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"{path} is not valid UTF-8", field=path) from error
+        except (ValueError, OverflowError) as error:
+            raise InvalidInput(f"{path} is out of range: {str(value)[:32]}", field=path) from error
+    return request
+
+
+def _put(request: wire.SolveRequest, path: str, value: object) -> None:
+    first, _, rest = path.partition(".")
+    parent, name = (first, rest) if rest else ("", first)
+    if parent == "settings":
+        request.settings.update({name: value})
+    elif path == "concurrency":
+        request.concurrency = _CONCURRENCY[str(value)]
+    elif path == "prompt_style":
+        request.prompt_style = _PROMPT_STYLES[str(value)]
+    else:
+        setattr(getattr(request, parent) if parent else request, name, value)
