@@ -18,7 +18,10 @@ from services.core.tree import Node, Status, Tree
 
 FRAMES_PER_SECOND = 10
 LINES_BELOW = 4
-"""Lines under the tree: the state of the search and the legend, each after an empty line."""
+"""Lines that a growing tree leaves free: an empty one, the state of the search, the legend, the cursor's."""
+LINES_AFTER = 10
+"""Lines that the last tree leaves free, for the answer and its steps."""
+LEAST_LINES = 6
 MOST_LINES = 40
 """A taller tree is no easier to read."""
 
@@ -57,8 +60,8 @@ class _Picture:
 
     def draw(self) -> RenderableType:
         """Return the tree; while it grows, also the state of the search."""
-        lines = min(self._console.height - LINES_BELOW, MOST_LINES)
-        tree = draw_tree(self._mirror.tree, lines)
+        free = self._console.height - (LINES_BELOW if self.growing else LINES_AFTER)
+        tree = draw_tree(self._mirror.tree, max(LEAST_LINES, min(free, MOST_LINES)))
         if not self.growing:
             return Group(tree, Text())
         self._spinner.update(text=self._state())
@@ -76,7 +79,7 @@ class _Picture:
             f"{progress.usage.completion_tokens:,} tokens",
             f"{seconds:.1f} s",
         )
-        return Text(" · ".join(parts))
+        return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
 _LEGEND = Text.assemble(
@@ -88,6 +91,8 @@ _LEGEND = Text.assemble(
     ("● ", IMPOSSIBLE),
     "impossible  ○ pruned  ⇄ reached again",
     style="dim",
+    no_wrap=True,
+    overflow="ellipsis",
 )
 
 
@@ -104,12 +109,12 @@ def _draw_children(branch: Branch, tree: Tree, node: Node, selection: Selection,
     for child in children:
         if child.thought.id in selection.hidden:
             line = _describe(child, on_solution=child.thought.id in solution)
-            guides = "green" if child.thought.id in solution else "bright_black"
-            _draw_children(branch.add(line, guide_style=guides), tree, child, selection, solution)
+            _draw_children(branch.add(line), tree, child, selection, solution)
     folded = [child for child in children if child.thought.id not in selection.hidden]
     if folded:
         pruned = sum(child.status is Status.PRUNED for child in folded)
-        branch.add(Text(f"… {len(folded)} more" + (f", {pruned} pruned" if pruned else ""), style="bright_black"))
+        counts = [f"{len(folded) - pruned} more"] * (len(folded) > pruned) + [f"{pruned} pruned"] * (pruned > 0)
+        branch.add(Text(f"… {', '.join(counts)}", style="bright_black"))
 
 
 def _solution(tree: Tree) -> list[str]:
@@ -138,7 +143,7 @@ def _describe(node: Node, *, on_solution: bool) -> Text:
             line = Text(f"○ {text}{score}{again}", style="bright_black")
         case Status.OPEN:
             colour = _colour(node.value)
-            style = "green" if on_solution else "default" if node.draws else "bright_black"
+            style = "bold green" if on_solution else "default" if node.draws else "bright_black"
             line = Text.assemble(("● ", colour), (text, style), (score, colour), (again, "cyan"))
     line.no_wrap, line.overflow = True, "ellipsis"
     return line

@@ -1,9 +1,11 @@
 """From what was typed to a `SolveRequest`."""
 
 import uuid
+from typing import Any
 
 from services.cli.options import Hyperparameters
 from services.core.errors import InvalidInput
+from services.rpc.convert import settings_to_struct
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2
 
@@ -34,11 +36,11 @@ def build_request(
     return request
 
 
-def _put(request: wire.SolveRequest, path: str, value: object) -> None:
+def _put(request: wire.SolveRequest, path: str, value: Any) -> None:  # noqa: ANN401 - as the option's type is
     first, _, rest = path.partition(".")
     parent, name = (first, rest) if rest else ("", first)
     if parent == "settings":
-        request.settings.update({name: value})
+        request.settings.MergeFrom(settings_to_struct({name: value}))
     elif path == "concurrency":
         request.concurrency = _CONCURRENCY[str(value)]
     elif path == "prompt_style":

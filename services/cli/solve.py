@@ -114,7 +114,7 @@ def to_json(result: wire.SolveResult) -> str:
 
 
 def report(console: Console, mirror: Mirror, result: wire.SolveResult) -> None:
-    """Print the answer, the steps to it, and what it took; lines are never wrapped."""
+    """Print the answer, the steps to it, and what it took."""
     if result.status == wire.SOLVE_STATUS_SOLVED:
         _say(console, Text(result.answer, style="bold green"))
     else:
@@ -138,4 +138,5 @@ def summarize(mirror: Mirror, result: wire.SolveResult) -> str:
 
 
 def _say(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True, highlight=False)
+    # In a file or a pipe a line stays a line.
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
