@@ -16,7 +16,8 @@ costs = st.builds(Cost, nodes=amounts, model_calls=amounts, completion_tokens=am
 limits = st.builds(Limits, nodes=amounts, model_calls=amounts, completion_tokens=amounts)
 
 
-def _fits(budget, promised, cost):
+def _broken_by(budget, promised, cost):
+    """Return the limits that `cost` would break, beside what is promised already."""
     after = budget.spent + promised + cost
     return [name for name in NAMES if getattr(after, name) > getattr(budget.limits, name)]
 
@@ -34,23 +35,22 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(target=reservations, cost=costs)
     def reserve(self, cost):
-        broken = _fits(self.budget, self.promised, cost)
+        broken = _broken_by(self.budget, self.promised, cost)
         forbidden = self.budget.reserve(cost)
         assert forbidden == (Resource(broken[0]) if broken else None)
         return self._promise(Cost() if broken else cost)
 
-    @rule(target=reservations, wanted=st.integers(0, 40), each=costs)
+    @rule(target=reservations, wanted=st.integers(1, 40), each=costs)
     def reserve_most(self, wanted, each):
         def cost_of(samples):
             return Cost(nodes=each.nodes * samples, model_calls=1, completion_tokens=each.completion_tokens * samples)
 
         samples, reserved, forbidden = self.budget.reserve_most(wanted, cost_of)
         assert 0 <= samples <= wanted
-        assert (forbidden is None) == (samples == wanted and not _fits(self.budget, self.promised, reserved))
-        assert reserved == (cost_of(samples) if samples else Cost()) or forbidden is None
-        if forbidden and wanted:
-            one_more = _fits(self.budget, self.promised, cost_of(samples + 1))
-            assert forbidden == one_more[0]
+        assert reserved == (cost_of(samples) if samples else Cost())
+        assert not _broken_by(self.budget, self.promised, reserved)
+        one_more = _broken_by(self.budget, self.promised, cost_of(samples + 1))
+        assert forbidden == (None if samples == wanted else Resource(one_more[0]))
         return self._promise(reserved)
 
     @rule(reserved=consumes(reservations), share=st.floats(0, 1), cached=st.booleans())
@@ -63,10 +63,15 @@ class BudgetMachine(RuleBasedStateMachine):
         self.promised -= reserved
         self.spent += Cost(**used)
 
+    @rule(reserved=consumes(reservations))
+    def refund(self, reserved):
+        self.budget.refund(reserved)
+        self.promised -= reserved
+
     @invariant()
     def what_is_spent_and_promised_is_within_the_limits(self):
         assert self.budget.spent == self.spent
-        assert not _fits(self.budget, self.promised, Cost())
+        assert not _broken_by(self.budget, self.promised, Cost())
 
     @invariant()
     def what_is_left_can_be_reserved_to_the_last_unit_and_no_further(self):
