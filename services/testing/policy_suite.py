@@ -33,7 +33,7 @@ _often: Callable[[Any], Any] = settings(
 )
 
 Moves = Sequence[tuple[int, int | None]]
-"""A schedule: at each move, how much to ask for, and which of the asks in flight to tell, modulo their number, if any."""
+"""A schedule: at each move, how much to ask for, and which of those in flight to tell, modulo their number, if any."""
 
 _moves = st.lists(st.tuples(st.integers(0, 4), st.none() | st.integers(0, 50)), min_size=5, max_size=60)
 
