@@ -24,8 +24,8 @@ def read_settings(kind: type[SettingsT]) -> SettingsT:
         raise InvalidInput(f"environment variable {variable}: {first['msg']}", field=variable) from error
 
 
-def configure_logs(level: str | None, *, otherwise: str) -> None:
-    """Log from this process at `level`; at `otherwise` if none was chosen. gRPC's own lines are left out."""
+def configure_logs(level: str | None) -> None:
+    """Log from this process at `level`; at `KOT_LOG_LEVEL` if none was chosen. gRPC's own lines are left out."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     server = read_settings(ServerSettings)
-    logs.configure(service="kot", pod=server.pod, revision=server.revision, level=level or otherwise)
+    logs.configure(service="kot", pod=server.pod, revision=server.revision, level=level or server.log_level)

@@ -79,7 +79,7 @@ def solve_command(
     options: Hyperparameters,
 ) -> None:
     """Solve one problem and watch the tree grow. Example: kot solve 1 1 11 11."""
-    _configure_logs(context, otherwise="error")
+    _configure_logs(context.obj or "error")
     from services.cli.request import build_request
     from services.cli.solve import solve
     from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -96,7 +96,7 @@ def serve_command(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 50_051,
 ) -> None:
     """Serve all services on one port until SIGTERM or Ctrl-C; solves in flight end first."""
-    _configure_logs(context, otherwise="")
+    _configure_logs(context.obj)
     from services.cli.serve import serve
 
     _run(serve(host, port))
@@ -121,7 +121,7 @@ def bench_command(
     options: Hyperparameters,
 ) -> None:
     """Solve every puzzle of a file with each strategy, and count."""
-    _configure_logs(context, otherwise="error")
+    _configure_logs(context.obj or "error")
     from services.cli.bench import Bench, check_writable, read_puzzles, write_figures
     from services.cli.figures import show_figures
 
@@ -137,7 +137,7 @@ def bench_command(
 @app.command("doctor", epilog=HELP)
 def doctor_command(context: typer.Context, target: Target = None) -> None:
     """Say what is configured and what is reachable."""
-    _configure_logs(context, otherwise="error")
+    _configure_logs(context.obj or "error")
     from services.cli.doctor import diagnose
 
     raise typer.Exit(_run(diagnose(_console(), target)))
@@ -146,7 +146,7 @@ def doctor_command(context: typer.Context, target: Target = None) -> None:
 @app.command("tasks", epilog=HELP)
 def tasks_command(context: typer.Context, target: Target = None) -> None:
     """List the classes of problems that can be solved."""
-    _configure_logs(context, otherwise="error")
+    _configure_logs(context.obj or "error")
     from services.cli.catalog import show_tasks
 
     _run(show_tasks(_console(), target))
@@ -155,7 +155,7 @@ def tasks_command(context: typer.Context, target: Target = None) -> None:
 @app.command("strategies", epilog=HELP)
 def strategies_command(context: typer.Context, target: Target = None) -> None:
     """List the ways to search and what can be set about each."""
-    _configure_logs(context, otherwise="error")
+    _configure_logs(context.obj or "error")
     from services.cli.catalog import show_strategies
 
     _run(show_strategies(_console(), target))
@@ -201,10 +201,10 @@ def _console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr)
 
 
-def _configure_logs(context: typer.Context, *, otherwise: str) -> None:
+def _configure_logs(level: str | None) -> None:
     from services.cli.configuration import configure_logs
 
-    configure_logs(context.obj, otherwise=otherwise)
+    configure_logs(level)
 
 
 if __name__ == "__main__":
