@@ -116,5 +116,5 @@ async def solve(target, problem=SOLVABLE, *, timeout=None, **fields):
 async def until(condition: Callable[[], bool]):
     """Wait until something is so."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)

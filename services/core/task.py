@@ -29,11 +29,13 @@ class StyleDefaults:
     """Tokens of one completion that proposes."""
     value_tokens: int
     """Tokens of one completion that judges."""
+    value_samples: int
+    """Labels sampled for a state; 0 reads the model's probabilities, since the label is the first token."""
 
 
 STYLE_DEFAULTS = {
-    PromptStyle.BARE: StyleDefaults(samples=32, lines=1, thought_tokens=40, value_tokens=4),
-    PromptStyle.FEW_SHOT: StyleDefaults(samples=1, lines=16, thought_tokens=300, value_tokens=120),
+    PromptStyle.BARE: StyleDefaults(samples=32, lines=1, thought_tokens=40, value_tokens=4, value_samples=0),
+    PromptStyle.FEW_SHOT: StyleDefaults(samples=1, lines=16, thought_tokens=300, value_tokens=120, value_samples=3),
 }
 
 
@@ -70,7 +72,10 @@ class IllegalThought(ThoughtRejected):
 
 
 class Task(Protocol):
-    """A class of problems. Pure: no I/O, no state. One instance serves any number of solves."""
+    """A class of problems. Pure: no I/O, no state. One instance serves any number of solves.
+
+    Every method that takes a state raises `InvalidInput` for one that is none of this task's.
+    """
 
     name: str
     """What `Solve` calls it; the name of its module."""

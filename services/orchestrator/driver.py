@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.core.budget import Budget, Resource
+from services.core.budget import Budget, Cost, Resource
 from services.core.search import Ask, Child, SearchPolicy, Tell
 from services.core.thought import Proposal, State, Thought, Usage
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
@@ -37,6 +37,7 @@ class Driver:
         self._stages = stages
         self.tree = Tree(Thought.root(options.problem))
         self.budget = Budget(options.limits)
+        self.budget.settle(Cost(), nodes=len(self.tree), usage=Usage())
         self.policy = make_policy(self.tree.root.id)
         self._judge = Judge(options, stages, self._spawn)
         self._proposing = Usage()

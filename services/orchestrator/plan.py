@@ -44,13 +44,13 @@ def make_plan(request: wire.SolveRequest, default_style: PromptStyle) -> Plan:
     sampling = sampling_from_proto(request.sampling)
     if not request.sampling.HasField("max_tokens"):
         sampling = replace(sampling, max_tokens=defaults.thought_tokens)
-    reads_probabilities = style is PromptStyle.BARE and request.value_samples == 0
+    value_samples = request.value_samples or defaults.value_samples
     options = SolveOptions(
         problem=task.normalize(request.problem),
         task=TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic, style=style),
         sampling=sampling,
-        value_sampling=Sampling(max_tokens=1 if reads_probabilities else defaults.value_tokens),
-        value_samples=request.value_samples,
+        value_sampling=Sampling(max_tokens=defaults.value_tokens if value_samples else 1),
+        value_samples=value_samples,
         limits=limits_from_proto(request.budget),
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,

@@ -1,0 +1,276 @@
+"""Solves over real gRPC with the scripted model: every strategy, every concurrency model, every way to end."""
+
+import asyncio
+import itertools
+
+import pytest
+from fleet import SOLVABLE, UNSOLVABLE, fleet, solve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from processes import four_processes
+
+from services.core.thought import Verdict
+from services.core.tree import Status
+from services.plugins import STRATEGIES, find_task
+from services.testing.faulty_model import Fault, FaultyModel
+
+STRATEGY_NAMES = STRATEGIES.names()
+CONCURRENCY = ("SEQUENTIAL", "LEVEL", "ASYNC")
+PROBLEMS = (SOLVABLE, "4 5 6 10", "3 3 8 8", "1 4 8 8")
+
+
+def assert_right(run):
+    """The answer is right by the task's rule, and the steps end in it."""
+    assert run.status == "SOLVED", run.result
+    verdict, explanation = find_task("game24").validate(run.accepted.problem, run.result.answer)
+    assert verdict is Verdict.CERTAIN, explanation
+    assert run.result.steps[-1] == f"Answer: {run.result.answer}"
+
+
+@pytest.mark.parametrize("concurrency", CONCURRENCY)
+@pytest.mark.parametrize("strategy", STRATEGY_NAMES)
+async def test_every_strategy_finds_right_answers_in_every_concurrency_model(strategy, concurrency):
+    async with fleet() as target:
+        for problem in PROBLEMS:
+            run = await solve(
+                target, problem, strategy=strategy, concurrency=f"CONCURRENCY_MODEL_{concurrency}",
+                budget={"completion_tokens": 200_000},
+            )  # fmt: skip
+            assert_right(run)
+
+
+async def test_a_request_with_nothing_but_a_problem_is_solved():
+    async with fleet() as target:
+        run = await solve(target, event_detail="EVENT_DETAIL_UNSPECIFIED")
+        assert_right(run)
+        assert {message.WhichOneof("event") for message in run.messages} == {"accepted", "progress", "result"}
+
+
+async def test_the_detail_that_is_asked_for_is_streamed():
+    async with fleet() as target:
+        quiet = await solve(target, event_detail="EVENT_DETAIL_RESULT")
+        assert [message.WhichOneof("event") for message in quiet.messages] == ["accepted", "result"]
+        full = await solve(target, event_detail="EVENT_DETAIL_ALL")
+        assert full.kinds() >= {"proposed", "evaluated", "validated", "expanded"}
+
+
+@pytest.mark.parametrize("style", ["BARE", "FEW_SHOT"])
+@pytest.mark.parametrize("trust", [False, True])
+async def test_every_prompt_style_solves_with_checked_and_with_trusted_arithmetic(style, trust):
+    async with fleet() as target:
+        run = await solve(target, prompt_style=f"PROMPT_STYLE_{style}", trust_arithmetic=trust)
+        assert_right(run)
+
+
+async def test_trusted_arithmetic_keeps_wrong_steps_and_only_the_validator_judges():
+    def lie(prompt, _seed):
+        if "Steps:\n" in prompt:
+            return "Answer: 1 + 1 + 1 + 5 = 24"
+        if prompt.endswith("Value:"):
+            return " sure"
+        left = {"1 1 1 5": "1 1 20", "1 1 20": "1 23", "1 23": "24"}[prompt.splitlines()[0].removeprefix("Input: ")]
+        return f"1 + 1 = 7 (left: {left})"
+
+    budget = {"model_calls": 30}
+    async with fleet(FaultyModel(script=lie)) as target:
+        checked = await solve(target, UNSOLVABLE, budget=budget)
+        trusted = await solve(target, UNSOLVABLE, trust_arithmetic=True, budget=budget)
+    assert sum(event.expanded.dropped.illegal for event in checked.log) > 0
+    assert len(checked.tree) == 1
+    assert sum(event.expanded.dropped.illegal for event in trusted.log) == 0
+    assert [node.status for node in trusted.tree if node.thought.answer] == [Status.REJECTED]
+    assert (checked.result.answer, trusted.result.answer) == ("", "")
+
+
+async def test_the_events_add_up_to_the_tree_that_the_result_speaks_of():
+    async with fleet() as target:
+        for problem, strategy in itertools.product((SOLVABLE, UNSOLVABLE), STRATEGY_NAMES):
+            run = await solve(target, problem, strategy=strategy, budget={"completion_tokens": 30_000})
+            tree, progress = run.tree, run.result.progress
+            assert (len(tree), tree.merged, tree.depth) == (progress.nodes, progress.merged, progress.depth)
+            answer = tree.answer
+            assert (answer.thought.answer if answer else "") == run.result.answer
+            if answer:
+                assert tree.steps(answer.thought.id) == tuple(run.result.steps)
+            last = [message.progress for message in run.messages if message.WhichOneof("event") == "progress"][-1]
+            assert last.nodes == progress.nodes
+
+
+async def test_states_reached_twice_are_merged_and_reported():
+    async with fleet() as target:
+        run = await solve(target, UNSOLVABLE, settings={"evaluation_threshold": 0})
+    merged = [node for node in run.tree if len(node.parents) > 1]
+    assert merged
+    assert run.result.progress.merged == sum(len(node.parents) - 1 for node in merged)
+    for node in merged:
+        assert all(node.thought.id in run.tree[parent].children for parent in node.parents)
+
+
+async def test_dropped_lines_are_counted_by_what_is_wrong_with_them():
+    def say(prompt, seed):
+        if not prompt.endswith("Next:\n"):
+            return " sure"
+        return (
+            "no step at all",
+            "1 + 1 = 3 (left: 3 11 11)",
+            "1 + 1 = 2 (left: 2 11 11)",
+            "1 + 1 = 2 (left: 2 11 11)",
+        )[seed % 4]
+
+    async with fleet(FaultyModel(script=say)) as target:
+        run = await solve(target, settings={"samples": 4}, budget={"model_calls": 5})
+    first = next(event.expanded for event in run.log if event.WhichOneof("event") == "expanded")
+    assert (first.dropped.malformed, first.dropped.illegal, first.dropped.duplicate) == (1, 1, 1)
+    assert len([event for event in run.log if event.WhichOneof("event") == "proposed"]) >= 1
+
+
+async def test_a_rejected_answer_is_sampled_again():
+    """The model writes the answer wrong at first; another draw brings the right one."""
+    written = []
+
+    def say(prompt, seed):
+        if "Steps:\n" in prompt:
+            written.append(prompt)
+            return f"Answer: {'1 + 1 + 11 + 11' if len(written) > 4 else '11 + 11 + 2'} = 24"
+        if prompt.endswith("Value:"):
+            return " sure"
+        numbers = prompt.removeprefix("Input: ").removesuffix("\nNext:\n")
+        return {
+            "1 1 11 11": "1 + 1 = 2 (left: 2 11 11)",
+            "2 11 11": "11 + 11 = 22 (left: 2 22)",
+            "2 22": "2 + 22 = 24 (left: 24)",
+        }[numbers]
+
+    async with fleet(FaultyModel(script=say)) as target:
+        for strategy in STRATEGY_NAMES:
+            written.clear()
+            run = await solve(target, strategy=strategy)
+            assert_right(run)
+            assert Status.REJECTED in {node.status for node in run.tree}
+
+
+async def test_the_first_certain_answer_ends_the_search():
+    """Expansions that would wait for ever are left where they are."""
+    model = FaultyModel()
+    async with fleet(model) as target:
+        run = await solve(target, concurrency="CONCURRENCY_MODEL_ASYNC")
+        assert_right(run)
+        assert run.log[-1].WhichOneof("event") in ("expanded", "pruned")
+        assert model.in_flight == 0
+
+
+# --- determinism ----------------------------------------------------------------------------------------------------
+
+
+def requests():
+    for strategy, concurrency, style in itertools.product(STRATEGY_NAMES, CONCURRENCY[:2], ("BARE", "FEW_SHOT")):
+        yield {
+            "strategy": strategy,
+            "concurrency": f"CONCURRENCY_MODEL_{concurrency}",
+            "prompt_style": f"PROMPT_STYLE_{style}",
+            "settings": {"evaluation_threshold": 0},
+            "budget": {"completion_tokens": 8_000},
+        }
+
+
+async def test_level_and_sequential_repeat_exactly_in_one_process_and_in_four(tmp_path):
+    with four_processes(tmp_path) as services:
+        async with fleet() as target:
+            for problem, request in itertools.product((SOLVABLE, UNSOLVABLE), requests()):
+                here, again, there = [
+                    await solve(address, problem, **request) for address in (target, target, services[0].target)
+                ]
+                assert here.log == again.log
+                assert here.log == there.log
+                assert here.status == again.status == there.status
+        assert [service.end() for service in services] == [0, 0, 0, 0]
+
+
+async def test_another_batch_size_changes_nothing_in_level():
+    async with fleet() as target:
+        logs = [(await solve(target, request_batch_size=size)).log for size in (1, 3, 256)]
+    assert logs[0] == logs[1] == logs[2]
+
+
+async def test_another_seed_is_another_search():
+    async with fleet() as target:
+        assert (await solve(target)).log != (await solve(target, seed=1)).log
+
+
+async def test_solves_at_the_same_time_do_not_touch_each_other():
+    async with fleet() as target:
+        alone = [(await solve(target, problem)).log for problem in PROBLEMS]
+        together = await asyncio.gather(*(solve(target, problem) for problem in PROBLEMS * 4))
+    assert [run.log for run in together] == alone * 4
+
+
+# --- budgets --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    nodes=st.integers(1, 60),
+    calls=st.integers(1, 60),
+    tokens=st.integers(1, 5000),
+    strategy=st.sampled_from(STRATEGY_NAMES),
+    concurrency=st.sampled_from(CONCURRENCY),
+    style=st.sampled_from(["BARE", "FEW_SHOT"]),
+    value_samples=st.integers(0, 3),
+    problem=st.sampled_from([SOLVABLE, UNSOLVABLE]),
+)
+def test_a_budget_is_never_exceeded_and_the_status_names_it(
+    nodes, calls, tokens, strategy, concurrency, style, value_samples, problem
+):
+    async def check():
+        async with fleet() as target:
+            run = await solve(
+                target, problem, strategy=strategy, concurrency=f"CONCURRENCY_MODEL_{concurrency}",
+                prompt_style=f"PROMPT_STYLE_{style}", value_samples=value_samples,
+                budget={"nodes": nodes, "model_calls": calls, "completion_tokens": tokens},
+            )  # fmt: skip
+        spent = run.result.usage
+        assert run.result.progress.nodes <= nodes
+        assert spent.model_calls <= calls
+        assert spent.completion_tokens <= tokens
+        assert run.status in ("SOLVED", "EXHAUSTED", "NODES_SPENT", "MODEL_CALLS_SPENT", "COMPLETION_TOKENS_SPENT")
+        if run.status != "SOLVED":
+            assert run.result.answer == ""
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("budget", "status"),
+    [
+        ({"nodes": 15}, "NODES_SPENT"),
+        ({"model_calls": 40}, "MODEL_CALLS_SPENT"),
+        ({"completion_tokens": 1500}, "COMPLETION_TOKENS_SPENT"),
+        ({"nodes": 1}, "NODES_SPENT"),
+        ({"model_calls": 1}, "MODEL_CALLS_SPENT"),
+        ({"completion_tokens": 1}, "COMPLETION_TOKENS_SPENT"),
+    ],
+)
+async def test_the_budget_that_ran_out_is_named(budget, status):
+    generous = {"nodes": 10**6, "model_calls": 10**6, "completion_tokens": 10**6}
+    async with fleet() as target:
+        run = await solve(target, UNSOLVABLE, settings={"evaluation_threshold": 0}, budget=generous | budget)
+    assert run.status == status
+
+
+async def test_time_that_runs_out_ends_in_the_best_so_far():
+    model = FaultyModel(lambda request: Fault.HANGS if "Steps:" in request.prompt else Fault.NONE)
+    async with fleet(model) as target:
+        run = await solve(target, budget={"wall_seconds": 1.5})
+    assert run.status == "WALL_TIME_SPENT"
+    assert len(run.result.steps) == 3
+    assert run.result.answer == ""
+    assert run.result.usage.model_calls > 0
+
+
+@pytest.mark.parametrize("concurrency", CONCURRENCY)
+async def test_an_unsolvable_puzzle_never_has_an_answer(concurrency):
+    async with fleet() as target:
+        run = await solve(target, UNSOLVABLE, concurrency=f"CONCURRENCY_MODEL_{concurrency}")
+    assert run.status == "COMPLETION_TOKENS_SPENT"
+    assert run.result.answer == ""
+    assert run.tree.answer is None
