@@ -1,8 +1,8 @@
 """Search as ask and tell: the port of a search policy, and the settings that describe themselves.
 
 A policy is pure and deterministic. It owns no clock, no I/O and no concurrency: a driver asks it what to expand and
-tells it what came of that, in any order, at any time. What it is asked next is a function of its settings and of what
-it was told, in order: replaying the tells replays the search.
+tells it what came of that, in any order, at any time. What it asks next is a function of its settings and of the calls
+so far, in order: replaying the asks and tells replays the search.
 """
 
 import math
