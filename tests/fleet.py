@@ -44,8 +44,13 @@ async def socket():
 
 @asynccontextmanager
 async def fleet(model=None, *, judge=None, max_solves=256, attempts=3, timeout=20.0, cold_start=5.0, **targets):
-    """Serve everything at one socket and give the target; `generator`, `evaluator`, `validator` name other targets."""
+    """Serve everything at one socket and give the target; `generator`, `evaluator`, `validator` name other targets.
+
+    A callback that raises, or a task whose error nobody hears, fails the test in the end.
+    """
     model = model or scripted()
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
     async with AsyncExitStack() as resources:
         address = await resources.enter_async_context(socket())
         stages = StageSettings(
@@ -62,6 +67,7 @@ async def fleet(model=None, *, judge=None, max_solves=256, attempts=3, timeout=2
         ]
         await resources.enter_async_context(serving(mounts, address, drain_seconds=1))
         yield address
+    assert complaints == []
 
 
 @dataclass

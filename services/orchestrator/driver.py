@@ -46,6 +46,8 @@ class Driver:
         self._untold: deque[Expansion] = deque()
         self._deferred: list[Ask] = []
         self._searching: asyncio.Task[SolveStatus] | None = None
+        self.cancelled = asyncio.Event()
+        """Whether someone wants the end of it."""
 
     async def run(self, emit: Emit, *, within: float | None = None) -> Outcome:
         """Search until an answer, the end of the policy's ideas, or the end of the budget.
@@ -55,6 +57,8 @@ class Driver:
 
         Raises `WorkerUnavailable` if a stage cannot be reached, and the error of the root if that cannot be expanded.
         """
+        if self.cancelled.is_set():
+            return self._outcome(SolveStatus.CANCELLED)
         try:
             limit = self._options.limits.wall_seconds
             async with asyncio.timeout(limit if within is None else min(limit, within)), self._group:
@@ -68,7 +72,8 @@ class Driver:
         return self._outcome(status)
 
     def cancel(self) -> None:
-        """End the search; `run` returns with status CANCELLED."""
+        """End the search, or keep it from beginning; `run` returns with status CANCELLED."""
+        self.cancelled.set()
         if self._searching:
             self._searching.cancel()
 

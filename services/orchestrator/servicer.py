@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -91,7 +91,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         begun = time.monotonic()
         accepted = wire.SolveAccepted(solve_id=solve_id, problem=driver.tree.root.text, root_id=driver.tree.root.id)
         await send(wire.SolveResponse(accepted=accepted))
-        await self._wake(send)
+        await _unless(driver.cancelled, self._wake(send))
         remaining = time_remaining()
 
         async def emit(events: Sequence[Event]) -> None:
@@ -163,6 +163,18 @@ class OrchestratorServicer(OrchestratorServiceServicer):
                 for name, module in modules.items()
             ]
         )
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, or leave it when the event comes first."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        waiting.cancel()
+        working.cancel()
 
 
 def _messages(driver: Driver, events: Sequence[Event], detail: wire.EventDetail) -> Iterator[wire.SolveResponse]:
