@@ -1,0 +1,1 @@
+"""The embedded thought model: its data, training, evaluation and weights."""
