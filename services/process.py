@@ -12,7 +12,7 @@ from services.adapters.llm import create_model
 from services.core.errors import KotError
 from services.core.ports import LanguageModel
 from services.rpc.server import Mount, serve_until_told
-from services.settings import ModelSettings, ServerSettings
+from services.settings import ModelSettings, ServerSettings, read_settings
 from services.telemetry import logs
 
 T = TypeVar("T")
@@ -26,16 +26,17 @@ def run(service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]]) -> 
 
     An error of the settings is one line in the log and exit code 78.
     """
-    settings = ServerSettings()
-    logs.configure(service=service, pod=settings.pod, revision=settings.revision, level=settings.log_level)
 
-    async def serve() -> None:
+    async def serve(settings: ServerSettings) -> None:
         async with AsyncExitStack() as resources:
             address = f"{settings.host}:{settings.port}"
             await serve_until_told(assemble(resources), address, drain_seconds=settings.drain_seconds)
 
+    _configure_logs(service, ServerSettings.model_construct())
     try:
-        run_loop(serve())
+        settings = read_settings(ServerSettings)
+        _configure_logs(service, settings)
+        run_loop(serve(settings))
     except KotError as error:
         structlog.get_logger().error("unusable", reason=error.reason, message=str(error))
         sys.exit(UNUSABLE)
@@ -45,11 +46,15 @@ def run_with_model(service: str, mounts: Callable[[LanguageModel], Sequence[Moun
     """Do the same for a service with a language model of its own."""
 
     def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
-        model = create_model(ModelSettings())
+        model = create_model(read_settings(ModelSettings))
         resources.push_async_callback(model.close)
         return mounts(model)
 
     run(service, with_model)
+
+
+def _configure_logs(service: str, settings: ServerSettings) -> None:
+    logs.configure(service=service, pod=settings.pod, revision=settings.revision, level=settings.log_level)
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:

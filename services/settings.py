@@ -1,10 +1,12 @@
 """Settings, one frozen class a topic. The environment is read here and nowhere else; only wiring reads these."""
 
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.errors import InvalidInput
 from services.core.task import PromptStyle
 
 _WEIGHTS = "thought-model.gguf"
@@ -19,6 +21,22 @@ def default_weights() -> Path:
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KOT_", frozen=True, populate_by_name=True, extra="ignore")
+
+
+SettingsT = TypeVar("SettingsT", bound=_Settings)
+
+
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Read settings from the environment; `InvalidInput` names the first variable that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"KOT_{name.upper()}"
+        raise InvalidInput(
+            f"environment variable {variable}: {first['msg']}, not {first['input']!r}", field=variable
+        ) from error
 
 
 class ServerSettings(_Settings):

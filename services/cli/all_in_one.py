@@ -6,13 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from services.adapters.llm import create_model
-from services.cli.configuration import read_settings
 from services.core.ports import LanguageModel
 from services.evaluator import wiring as evaluator
 from services.generator import wiring as generator
 from services.orchestrator import wiring as orchestrator
 from services.rpc.server import Mount, serving
-from services.settings import ModelSettings, OrchestratorSettings, StageSettings
+from services.settings import ModelSettings, OrchestratorSettings, StageSettings, read_settings
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0

@@ -7,13 +7,12 @@ from typing import Any, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.cli.configuration import read_settings
 from services.core.errors import InvalidInput, KotError, WorkerUnavailable
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.rpc.status import from_rpc_error
-from services.settings import ModelSettings, StageSettings
+from services.settings import ModelSettings, StageSettings, read_settings
 
 Response = TypeVar("Response")
 

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from services.adapters.llm import create_model
 from services.cli.client import Client, reach
-from services.cli.configuration import read_settings
 from services.cli.exits import Exit
 from services.cli.interrupts import Interrupts
 from services.core.errors import KotError
@@ -23,7 +22,7 @@ from services.core.thought import State
 from services.plugins import find_task
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
-from services.settings import ModelSettings, OrchestratorSettings, StageSettings
+from services.settings import ModelSettings, OrchestratorSettings, StageSettings, read_settings
 
 PACKAGES = ("kube-of-thoughts", "grpcio", "protobuf", "xllamacpp")
 STAGES = ("generator", "evaluator", "validator")

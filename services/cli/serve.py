@@ -4,9 +4,8 @@ from contextlib import AsyncExitStack
 
 from services.adapters.llm import create_model
 from services.cli.all_in_one import DRAIN_SECONDS, orchestrator_over, private_address, stages_with
-from services.cli.configuration import read_settings
 from services.rpc.server import serve_until_told, serving
-from services.settings import ModelSettings, ServerSettings
+from services.settings import ModelSettings, ServerSettings, read_settings
 
 
 async def serve(host: str, port: int) -> None:
