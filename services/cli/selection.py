@@ -1,6 +1,7 @@
 """Which thoughts of a large tree to show in a few lines: the best branches; the rest is counted."""
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.core.tree import Node, Status, Tree
@@ -14,18 +15,23 @@ class Selection:
     """How many children of each shown thought are not shown."""
     lines: int = 0
 
-    def add(self, tree: Tree, node: Node) -> None:
-        """Show a thought whose parent is shown already."""
-        parent = node.thought.parent_id
-        if parent is not None:
-            self.hidden[parent] -= 1
-            self.lines -= self.hidden[parent] == 0
-        self.hidden[node.thought.id] = len(own_children(tree, node))
-        self.lines += 1 + (self.hidden[node.thought.id] > 0)
+    def add(self, tree: Tree, branch: Sequence[Node], at_most: int) -> None:
+        """Show a thought with all that leads to it from one that is shown, if that fits into `at_most` lines."""
+        if not branch:
+            return
+        hidden = {node.thought.id: len(own_children(tree, node)) for node in branch}
+        for node in branch:
+            parent = node.thought.parent_id
+            if parent is not None:
+                hidden[parent] = hidden.get(parent, self.hidden.get(parent, 0)) - 1
+        after = self.hidden | hidden
+        lines = len(after) + sum(count > 0 for count in after.values())
+        if lines <= at_most:
+            self.hidden, self.lines = after, lines
 
 
 def select(tree: Tree, lines: int) -> Selection:
-    """Return the most promising thoughts, with the branches that lead there, that fit into `lines`."""
+    """Return the most promising thoughts, with what leads to them, that fit into `lines`; the answer's come first."""
     answer_line = _line_of(tree, tree.answer) if tree.answer else []
     on_answer_line = {node.thought.id for node in answer_line}
 
@@ -33,14 +39,11 @@ def select(tree: Tree, lines: int) -> Selection:
         alive = node.status in (Status.OPEN, Status.ANSWER)
         return node.thought.id in on_answer_line, alive, node.draws > 0, node.score, node.thought.depth
 
-    root = tree[tree.root.id]
     selection = Selection()
-    for node in [root, *answer_line, *heapq.nlargest(lines, tree, key=promise)]:
+    selection.add(tree, [tree[tree.root.id]], lines)
+    for node in [*answer_line[-1:], *heapq.nlargest(lines, tree, key=promise)]:
         branch = [each for each in _line_of(tree, node) if each.thought.id not in selection.hidden]
-        # A new branch takes its own lines, one that counts what it hides, and perhaps none of its parent's.
-        if node is root or node in answer_line or selection.lines + len(branch) + 1 <= lines:
-            for each in branch:
-                selection.add(tree, each)
+        selection.add(tree, branch, lines)
     return selection
 
 

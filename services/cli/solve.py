@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import grpc
 from rich.console import Console
@@ -18,6 +18,7 @@ from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 
 CANCEL_SECONDS = 3.0
 """How long a server has to end a search that it is told to end, before the call is cut."""
+CANCEL_AGAIN_SECONDS = 0.1
 
 ENDS = {
     wire.SOLVE_STATUS_EXHAUSTED: "not found within the search: the strategy has nothing more to try",
@@ -59,12 +60,13 @@ async def _follow(client: Client, request: wire.SolveRequest, mirror: Mirror, in
     ending: list[asyncio.Task[None]] = []
 
     async def end() -> None:
-        cancelling = client.stub.CancelSolve(wire.CancelSolveRequest(solve_id=request.request_id))
-        try:
-            await cancelling
-            await asyncio.sleep(CANCEL_SECONDS)
-        except grpc.aio.AioRpcError:
-            pass  # It has not begun, or the server is gone.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                while True:
+                    # A solve that has not begun yet, or waits for a stage, is told once more.
+                    with suppress(grpc.aio.AioRpcError):
+                        await client.stub.CancelSolve(wire.CancelSolveRequest(solve_id=request.request_id))
+                    await asyncio.sleep(CANCEL_AGAIN_SECONDS)
         if following is not None:
             following.cancel()
 

@@ -15,7 +15,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import DeadlineExceeded, InvalidInput, KotError, PermanentError, Reason
-from services.rpc.status import abort
+from services.rpc.status import MAX_TEXT, abort
 
 _log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ async def _refuse(error: Exception, context: Context, method: str) -> None:
         # Tasks that failed together failed of one thing; any of them says what.
         await _refuse(error.exceptions[0], context, method)
     elif isinstance(error, KotError):
-        _log.info("refused", method=method, reason=error.reason, message=str(error))
+        _log.info("refused", method=method, reason=error.reason, message=str(error)[:MAX_TEXT])
         await abort(context, error)
     elif isinstance(error, TimeoutError):
         await abort(context, DeadlineExceeded(f"{method}: out of time"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 
 from services.core.budget import Limits
 from services.core.ports import (
@@ -333,9 +333,8 @@ def completion_event_from_proto(message: language_model_service_pb2.CompleteResp
 
 
 def settings_from_struct(struct: struct_pb2.Struct) -> dict[str, object]:
-    """Read a struct as plain values; whole numbers come as floats."""
-    values: dict[str, object] = json_format.MessageToDict(struct)
-    return values
+    """Read a struct as plain values, not a number included; whole numbers come as floats."""
+    return dict(struct.items())
 
 
 def settings_to_struct(settings: Mapping[str, bool | float]) -> struct_pb2.Struct:

@@ -12,6 +12,8 @@ from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2, thought_pb2
 
 DOMAIN = "kubeofthoughts"
 DETAILS_KEY = "grpc-status-details-bin"
+MAX_TEXT = 500
+"""Characters of a message, or of a field's name, that a status carries: gRPC breaks a call whose status is too long."""
 
 CODES: dict[Reason, grpc.StatusCode] = {
     Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
@@ -71,10 +73,11 @@ async def abort(context: Any, error: KotError) -> None:  # noqa: ANN401 - gRPC's
 
 def to_status(error: KotError) -> status_pb2.Status:
     """Return the status of an error, with ErrorInfo and, for a wrong field, BadRequest."""
-    status = status_pb2.Status(code=CODES[error.reason].value[0], message=str(error) or error.reason.lower())
+    text = (str(error) or error.reason.lower())[:MAX_TEXT]
+    status = status_pb2.Status(code=CODES[error.reason].value[0], message=text)
     _pack(status, error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN))
     if isinstance(error, InvalidInput) and error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field[:MAX_TEXT], description=text)
         _pack(status, error_details_pb2.BadRequest(field_violations=[violation]))
     return status
 

@@ -1,0 +1,453 @@
+"""`kot` as a person or a script meets it: real processes, real gRPC, the shipped weights."""
+
+import csv
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import grpc
+import pytest
+
+from services.rpc.channel import dial
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
+
+KOT = [sys.executable, "-m", "services.cli.main"]
+ENDLESS = ["--max-seconds", "100", "--max-completion-tokens", "1000000000", "--max-model-calls", "10000000"]
+ESCAPE = "\x1b"
+JSON_KEYS = ["solve_id", "status", "answer", "steps", "usage", "elapsed_seconds"]
+USAGE_KEYS = ["model_calls", "prompt_tokens", "completion_tokens", "cache_hits"]
+
+
+def environment(**changes):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KOT_")}
+    return kept | {"KOT_MODEL": "scripted", "TERM": "xterm-256color"} | changes
+
+
+def kot(*arguments, **changes):
+    return subprocess.run(
+        [*KOT, *arguments], env=environment(**changes), capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+
+
+def assert_plain(ended, code):
+    assert ended.returncode == code, ended
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert ESCAPE not in ended.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(log: Path, event: str, server: subprocess.Popen) -> None:
+    while f'"event": "{event}"' not in log.read_text():
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.02)
+
+
+@contextmanager
+def serving() -> Iterator[tuple[subprocess.Popen, str, Path]]:
+    """A `kot serve` that serves, its target, and its log."""
+    port = free_port()
+    with NamedTemporaryFile() as file:
+        log = Path(file.name)
+        with subprocess.Popen([*KOT, "serve", "--port", str(port)], env=environment(), stderr=file) as server:
+            try:
+                wait_for(log, "serving", server)
+                yield server, f"127.0.0.1:{port}", log
+            finally:
+                server.kill()
+
+
+@pytest.fixture(scope="module")
+def target():
+    """A server that is there for tests that leave it as it is."""
+    with serving() as (_, address, _):
+        yield address
+
+
+# --- an answer --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["scripted", "embedded"])
+def test_an_answer_comes_with_its_steps_and_what_it_took(model):
+    ended = kot("solve", "1", "1", "11", "11", KOT_MODEL=model)
+    assert_plain(ended, 0)
+    answer, *steps, usage = ended.stdout.splitlines()
+    assert answer.endswith("= 24")
+    assert len(steps) == 4
+    assert answer in steps[-1]
+    assert re.search(r"[\d,]+ model calls, .* malformed, [\d,]+ illegal, [\d,]+ duplicate$", usage)
+    assert ended.stderr == ""
+
+
+def test_json_is_one_document_and_nothing_else():
+    ended = kot("solve", "1 1 11 11", "--json")
+    assert_plain(ended, 0)
+    document = json.loads(ended.stdout)
+    assert list(document) == JSON_KEYS
+    assert list(document["usage"]) == USAGE_KEYS
+    assert document["status"] == "SOLVED"
+    assert document["answer"].endswith("= 24")
+    assert len(document["steps"]) == 4
+    assert ended.stderr == ""
+
+
+def test_every_hyperparameter_of_the_talk_is_an_option():
+    settings = "--beam-width 3 --branching-factor 8 --depth 4 --samples 16 --answer-samples 2 --evaluation-threshold 0"
+    rest = "--request-batch-size 4 --concurrency async --temperature 0.7 --top-k 40 --top-p 0.9 --max-tokens 50"
+    more = "--task game24 --strategy bfs --seed 1 --value-samples 1 --trust-arithmetic --prompt-style bare"
+    budget = "--max-nodes 5000 --max-model-calls 5000 --max-completion-tokens 19000 --max-seconds 30"
+    ended = kot("solve", "1 1 11 11", "--set", "answer_attempts=2", *f"{settings} {rest} {more} {budget}".split())
+    assert_plain(ended, 0)
+
+
+# --- no answer --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "named", "status"),
+    [
+        (["--max-completion-tokens", "2000"], "--max-completion-tokens", "COMPLETION_TOKENS_SPENT"),
+        (["--max-model-calls", "20"], "--max-model-calls", "MODEL_CALLS_SPENT"),
+        (["--max-nodes", "2"], "--max-nodes", "NODES_SPENT"),
+        ([*ENDLESS, "--max-seconds", "0.3"], "--max-seconds", "WALL_TIME_SPENT"),
+    ],
+)
+def test_a_budget_that_ends_the_search_is_named_and_nothing_is_called_impossible(target, budget, named, status):
+    ended = kot("solve", "1 1 1 1", "--target", target, *budget)
+    assert_plain(ended, 1)
+    assert ended.stdout.startswith("not found within")
+    assert named in ended.stdout.splitlines()[0]
+    assert "impossible" not in ended.stdout
+    document = json.loads(kot("solve", "1 1 1 1", "--target", target, "--json", *budget).stdout)
+    assert (document["status"], document["answer"]) == (status, None)
+
+
+# --- wrong input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([""], "problem"),
+        (["a b c d"], "'a'"),
+        ([" ".join(["7"] * 40)], "40 words"),
+        (["7 " * 30_000], "problem"),
+        (["1 1 11 \udcff"], "problem"),
+        (["1 1 11 11", "--depth", "0"], "--depth"),
+        (["1 1 11 11", "--depth", "100000"], "--depth"),
+        (["1 1 11 11", "--depth", "9" * 400], "--depth"),
+        (["1 1 11 11", "--depth", "deep"], "--depth"),
+        (["1 1 11 11", "--beam-width", "0"], "--beam-width"),
+        (["1 1 11 11", "--branching-factor", "-1"], "--branching-factor"),
+        (["1 1 11 11", "--evaluation-threshold", "nan"], "--evaluation-threshold"),
+        (["1 1 11 11", "--request-batch-size", "100000"], "--request-batch-size"),
+        (["1 1 11 11", "--request-batch-size", "99999999999"], "--request-batch-size"),
+        (["1 1 11 11", "--concurrency", "chaotic"], "--concurrency"),
+        (["1 1 11 11", "--temperature", "-1"], "--temperature"),
+        (["1 1 11 11", "--seed", "-1"], "--seed"),
+        (["1 1 11 11", "--task", "chess"], "game24"),
+        (["1 1 11 11", "--strategy", "luck"], "bfs"),
+        (["1 1 11 11", "--set", "width=3"], "beam_width"),
+        (["1 1 11 11", "--set", "beam_width=wide"], "--beam-width"),
+        (["1 1 11 11", "--set", "beam_width"], "NAME=VALUE"),
+        (["1 1 11 11", "--set", "beam_width=" + "9x" * 30_000], "--beam-width"),
+        (["1 1 11 11", "--set", "x" * 60_000 + "=1"], "xxx"),
+        (["1 1 11 11", "--max-nodes", "-5"], "--max-nodes"),
+        (["1 1 11 11", "--max-seconds", "-5"], "--max-seconds"),
+        (["1 1 11 11", "--wings"], "--wings"),
+    ],
+)
+def test_wrong_input_is_refused_by_name(target, arguments, named):
+    encoded = [argument.encode("utf-8", "surrogateescape") for argument in arguments]
+    ended = kot("solve", *encoded, "--target", target)
+    assert_plain(ended, 2)
+    assert named in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_wrong_input_is_refused_by_the_embedded_server_too():
+    ended = kot("solve", "1 1 11 11", "--beam-width", "0", "--json")
+    assert_plain(ended, 2)
+    assert ended.stderr == "kot: beam_width must be at least 1, not 0.0 (--beam-width)\n"
+    assert ended.stdout == ""
+
+
+def test_a_wrong_environment_variable_is_named():
+    ended = kot("solve", "1 1 11 11", KOT_MODEL_PARALLEL="many")
+    assert_plain(ended, 2)
+    assert "KOT_MODEL_PARALLEL" in ended.stderr
+
+
+# --- what is not there ------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_model_path_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "none.gguf"
+    ended = kot("solve", "1 1 11 11", KOT_MODEL="embedded", KOT_MODEL_PATH=str(path))
+    assert_plain(ended, 4)
+    assert str(path) in ended.stderr
+    assert "KOT_MODEL_PATH" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_target_that_cannot_be_reached_is_named():
+    target = f"127.0.0.1:{free_port()}"
+    ended = kot("solve", "1 1 11 11", "--target", target, KOT_COLD_START_TIMEOUT="1")
+    assert_plain(ended, 4)
+    assert target in ended.stderr
+
+
+def test_a_target_that_never_answers_is_given_up():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        ended = kot("solve", "1 1 11 11", "--target", target, KOT_COLD_START_TIMEOUT="1")
+    assert_plain(ended, 4)
+    assert target in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(target):
+    port = target.rpartition(":")[2]
+    ended = kot("serve", "--port", port)
+    assert_plain(ended, 4)
+    assert port in ended.stderr
+
+
+# --- interruption -----------------------------------------------------------------------------------------------------
+
+
+def wait_for_socket(folder: Path) -> None:
+    while not list(folder.glob("kot-*/kot.sock")):
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_solve_prints_what_there_is(tmp_path, number):
+    command = [*KOT, "solve", "1 1 1 1", "--json", *ENDLESS]
+    with subprocess.Popen(
+        command,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as solving:
+        wait_for_socket(tmp_path)
+        time.sleep(1)  # From the socket to the first expansion.
+        solving.send_signal(number)
+        out, err = solving.communicate(timeout=30)
+    assert solving.returncode == 3
+    assert "Traceback" not in err
+    assert json.loads(out)["status"] == "CANCELLED"
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_server_that_is_told_to_stop_finishes_its_solves():
+    with serving() as (server, address, log):
+        async with dial(address) as channel:
+            stub = OrchestratorServiceStub(channel)
+            budget = wire.Budget(wall_seconds=2, completion_tokens=10**9, model_calls=10**7)
+            call = stub.Solve(wire.SolveRequest(problem="1 1 1 1", budget=budget))
+            last, told = wire.SolveResponse(), False
+            async for message in call:
+                if message.HasField("progress") and not told:
+                    server.send_signal(signal.SIGTERM)
+                    told = True
+                last = message
+        assert last.result.status == wire.SOLVE_STATUS_WALL_TIME_SPENT
+        assert server.wait(30) == 0
+        events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events == ["serving", "draining", "solved", "stopped"]
+
+
+async def test_a_server_that_drains_refuses_new_solves():
+    with serving() as (server, address, log):
+        async with dial(address) as channel:
+            stub = OrchestratorServiceStub(channel)
+            budget = wire.Budget(wall_seconds=2, completion_tokens=10**9, model_calls=10**7)
+            async for message in stub.Solve(wire.SolveRequest(problem="1 1 1 1", budget=budget)):
+                if message.HasField("accepted"):
+                    server.send_signal(signal.SIGINT)
+                    wait_for(log, "draining", server)
+                    with pytest.raises(grpc.aio.AioRpcError) as refused:
+                        await stub.ListTasks(wire.ListTasksRequest())
+                    assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert server.wait(30) == 0
+
+
+# --- a terminal -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def terminal(*arguments, lines=30) -> Iterator[tuple[subprocess.Popen, int]]:
+    """`kot` in a terminal of its own: the process, and what the terminal gets."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
+    with subprocess.Popen(
+        [*KOT, *arguments], env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        try:
+            yield process, ours
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def read_until(screen: int, sign: str) -> str:
+    """What is written up to the sign, or to the end."""
+    text = b""
+    while sign.encode() not in text:
+        try:
+            chunk = os.read(screen, 65_536)
+        except OSError:  # The other end is closed.
+            break
+        if not chunk:
+            break
+        text += chunk
+    return text.decode()
+
+
+def test_a_terminal_shows_the_tree():
+    with terminal("solve", "1 1 11 11") as (process, screen):
+        seen = read_until(screen, "never written")
+        assert process.wait(30) == 0
+    assert ESCAPE in seen
+    assert "├──" in seen
+    assert "✔ " in seen
+    assert "= 24" in seen
+    assert "thoughts" in seen
+
+
+def test_ctrl_c_in_a_terminal_ends_the_search_and_shows_what_there_is():
+    with terminal("solve", "1 1 1 1", *ENDLESS) as (process, screen):
+        assert "├──" in read_until(screen, "├──")
+        process.send_signal(signal.SIGINT)
+        seen = read_until(screen, "never written")
+        assert process.wait(30) == 3
+    assert "interrupted before an answer was found" in seen
+    assert "model calls" in seen
+    assert "Traceback" not in seen
+
+
+# --- the other commands -----------------------------------------------------------------------------------------------
+
+
+def test_help_lists_the_exit_codes():
+    for arguments in (["--help"], ["solve", "--help"]):
+        ended = kot(*arguments)
+        assert_plain(ended, 0)
+        said = " ".join(ended.stdout.split())
+        assert "0 answer found" in said
+        assert "4 unavailable" in said
+
+
+def test_the_version_is_printed():
+    assert re.fullmatch(r"kot \d+\.\d+\.\d+\n", kot("--version").stdout)
+
+
+def test_tasks_and_strategies_are_listed_without_a_model(tmp_path):
+    nothing = {"KOT_MODEL": "embedded", "KOT_MODEL_PATH": str(tmp_path / "none.gguf")}
+    tasks, strategies = kot("tasks", **nothing), kot("strategies", **nothing)
+    assert_plain(tasks, 0)
+    assert "game24" in tasks.stdout
+    assert_plain(strategies, 0)
+    assert "beam_width" in strategies.stdout
+
+
+def test_doctor_draws_a_sample_from_the_model():
+    ended = kot("doctor", KOT_MODEL="embedded")
+    assert_plain(ended, 0)
+    assert "thought-model.gguf" in ended.stdout
+    assert re.search(r"✔ sample +\d+ tokens", ended.stdout)
+
+
+def test_doctor_says_what_is_wrong_with_the_model(tmp_path):
+    path = tmp_path / "none.gguf"
+    ended = kot("doctor", KOT_MODEL="embedded", KOT_MODEL_PATH=str(path))
+    assert_plain(ended, 4)
+    assert re.search(rf"✘ weights +{re.escape(str(path))}", ended.stdout)
+
+
+def test_doctor_asks_the_target_and_the_stages_that_are_named(target):
+    assert_plain(kot("doctor", "--target", target), 0)
+    nowhere = f"127.0.0.1:{free_port()}"
+    assert_plain(kot("doctor", "--target", nowhere), 4)
+    ended = kot("doctor", KOT_GENERATOR_TARGET=target, KOT_EVALUATOR_TARGET=nowhere)
+    assert_plain(ended, 4)
+    assert f"✔ generator         {target} serves" in ended.stdout
+    assert "✘ evaluator" in ended.stdout
+    assert "KOT_EVALUATOR_TARGET" in ended.stdout
+
+
+# --- bench ------------------------------------------------------------------------------------------------------------
+
+
+def write_puzzles(path, *puzzles, column="puzzle"):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["rank", column], *([rank, puzzle] for rank, puzzle in enumerate(puzzles))])
+    return str(path)
+
+
+def test_bench_counts_for_each_strategy(tmp_path):
+    puzzles, out = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11", "4 5 6 10", "1 1 1 1"), tmp_path / "out.json"
+    ended = kot(
+        *["bench", "--puzzles", puzzles, "--strategy", "bfs", "--strategy", "dfs", "--json", str(out)],
+        *["--limit", "2", "--parallel", "2", "--seed", "7"],
+    )
+    assert_plain(ended, 0)
+    assert "bfs" in ended.stdout
+    bfs, dfs = json.loads(out.read_text())
+    wanted = "strategy puzzles solved solved_share ci95 model_calls prompt_tokens completion_tokens seconds_per_puzzle"
+    assert list(bfs)[:9] == wanted.split()
+    assert (bfs["strategy"], dfs["strategy"]) == ("bfs", "dfs")
+    assert bfs["puzzles"] == 2
+    assert bfs["solved"] == 2
+    assert bfs["false_answers"] == 0
+    assert bfs["seed"] == 7
+    assert bfs["ci95"] == pytest.approx([0.3424, 1.0], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("", "no column 'puzzle'"), ("problem\n1 1 11 11\n", "problem"), ("puzzle\n", "no puzzles"), (None, "cannot be")],
+)
+def test_bench_says_what_is_wrong_with_its_file(tmp_path, content, said):
+    path = tmp_path / "puzzles.csv"
+    if content is not None:
+        path.write_text(content)
+    ended = kot("bench", "--puzzles", str(path))
+    assert_plain(ended, 2)
+    assert str(path) in ended.stderr
+    assert said in ended.stderr
+
+
+def test_bench_names_the_puzzle_that_is_none(tmp_path, target):
+    ended = kot("bench", "--puzzles", write_puzzles(tmp_path / "puzzles.csv", "1 1 x"), "--target", target)
+    assert_plain(ended, 2)
+    assert "'1 1 x'" in ended.stderr
+
+
+def test_bench_does_not_begin_what_it_could_not_write(tmp_path):
+    puzzles = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11")
+    ended = kot("bench", "--puzzles", puzzles, "--json", str(tmp_path / "nowhere" / "out.json"))
+    assert_plain(ended, 2)
+    assert "nowhere" in ended.stderr
