@@ -34,7 +34,7 @@ class StyleDefaults:
 
 
 STYLE_DEFAULTS = {
-    PromptStyle.BARE: StyleDefaults(samples=32, lines=1, thought_tokens=40, value_tokens=4, value_samples=0),
+    PromptStyle.BARE: StyleDefaults(samples=8, lines=1, thought_tokens=40, value_tokens=4, value_samples=0),
     PromptStyle.FEW_SHOT: StyleDefaults(samples=1, lines=16, thought_tokens=300, value_tokens=120, value_samples=3),
 }
 

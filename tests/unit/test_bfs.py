@@ -79,7 +79,7 @@ def test_the_second_round_begins_at_the_root_and_widens_to_what_was_left_aside()
     policy = _two_levels()
     for name in _asked(policy):
         _expand(policy, name)
-    assert policy.ask(9) == [Ask("root", 1, 32, 32)]
+    assert policy.ask(9) == [Ask("root", 1, 8, 32)]
     _expand(policy, "root", 1, {"new": 0.15, "best": 0.9})
     assert _asked(policy) == ["low", "new"]
 
@@ -98,7 +98,7 @@ def test_a_level_without_thoughts_is_passed_over():
     policy = Policy("root", Settings(depth=4))
     policy.ask(1)
     _expand(policy, "root")
-    assert policy.ask(9) == [Ask("root", 1, 32, 32)]
+    assert policy.ask(9) == [Ask("root", 1, 8, 32)]
 
 
 @pytest.mark.parametrize("attempts", [1, 3])

@@ -17,7 +17,9 @@ class Settings:
 
     depth: int = setting(4, "Steps from the problem to an answer.", minimum=1, maximum=64)
     beam_width: int = setting(5, "Thoughts expanded at each depth in one round.", minimum=1, maximum=1000)
-    samples: int = setting(32, "Completions drawn for each thought that is expanded.", minimum=1, maximum=256)
+    samples: int = setting(
+        8, "Completions drawn for each thought that is expanded; where prompts are few-shot, 1.", minimum=1, maximum=256
+    )
     answer_samples: int = setting(
         4, "Completions drawn for the last step, which writes the answer.", minimum=1, maximum=256
     )
