@@ -202,9 +202,12 @@ def _console(*, stderr: bool = False) -> "Console":
 
 
 def _configure_logs(level: str | None) -> None:
-    from services.cli.configuration import configure_logs
+    """Log at `level`; at `KOT_LOG_LEVEL` if none was chosen."""
+    from services.settings import ServerSettings, read_settings
+    from services.telemetry import logs
 
-    configure_logs(level)
+    server = read_settings(ServerSettings)
+    logs.configure(service="kot", pod=server.pod, revision=server.revision, level=level or server.log_level)
 
 
 if __name__ == "__main__":

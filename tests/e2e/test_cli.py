@@ -122,22 +122,27 @@ def test_every_hyperparameter_of_the_talk_is_an_option():
 
 
 @pytest.mark.parametrize(
-    ("budget", "named", "status"),
+    ("budget", "named"),
     [
-        (["--max-completion-tokens", "2000"], "--max-completion-tokens", "COMPLETION_TOKENS_SPENT"),
-        (["--max-model-calls", "20"], "--max-model-calls", "MODEL_CALLS_SPENT"),
-        (["--max-nodes", "2"], "--max-nodes", "NODES_SPENT"),
-        ([*ENDLESS, "--max-seconds", "0.3"], "--max-seconds", "WALL_TIME_SPENT"),
+        (["--max-completion-tokens", "2000"], "--max-completion-tokens"),
+        (["--max-model-calls", "20"], "--max-model-calls"),
+        (["--max-nodes", "2"], "--max-nodes"),
+        ([*ENDLESS, "--max-seconds", "0.3"], "--max-seconds"),
     ],
 )
-def test_a_budget_that_ends_the_search_is_named_and_nothing_is_called_impossible(target, budget, named, status):
+def test_a_budget_that_ends_the_search_is_named_and_nothing_is_called_impossible(target, budget, named):
     ended = kot("solve", "1 1 1 1", "--target", target, *budget)
     assert_plain(ended, 1)
     assert ended.stdout.startswith("not found within")
     assert named in ended.stdout.splitlines()[0]
     assert "impossible" not in ended.stdout
-    document = json.loads(kot("solve", "1 1 1 1", "--target", target, "--json", *budget).stdout)
-    assert (document["status"], document["answer"]) == (status, None)
+
+
+def test_json_without_an_answer_has_null(target):
+    ended = kot("solve", "1 1 1 1", "--target", target, "--json", "--max-nodes", "2")
+    assert_plain(ended, 1)
+    document = json.loads(ended.stdout)
+    assert (document["status"], document["answer"]) == ("NODES_SPENT", None)
 
 
 # --- wrong input ------------------------------------------------------------------------------------------------------
@@ -156,12 +161,9 @@ def test_a_budget_that_ends_the_search_is_named_and_nothing_is_called_impossible
         (["1 1 11 11", "--depth", "9" * 400], "--depth"),
         (["1 1 11 11", "--depth", "deep"], "--depth"),
         (["1 1 11 11", "--beam-width", "0"], "--beam-width"),
-        (["1 1 11 11", "--branching-factor", "-1"], "--branching-factor"),
         (["1 1 11 11", "--evaluation-threshold", "nan"], "--evaluation-threshold"),
         (["1 1 11 11", "--request-batch-size", "100000"], "--request-batch-size"),
         (["1 1 11 11", "--request-batch-size", "99999999999"], "--request-batch-size"),
-        (["1 1 11 11", "--concurrency", "chaotic"], "--concurrency"),
-        (["1 1 11 11", "--temperature", "-1"], "--temperature"),
         (["1 1 11 11", "--seed", "-1"], "--seed"),
         (["1 1 11 11", "--task", "chess"], "game24"),
         (["1 1 11 11", "--strategy", "luck"], "bfs"),
