@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations_with_replacement
+from itertools import combinations
 from pathlib import Path
 
 import grpc
@@ -30,48 +31,67 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_serving(target: str, process: subprocess.Popen[bytes], patience: float = 60) -> None:
+@dataclass(frozen=True)
+class Service:
+    """A service as a process."""
+
+    target: str
+    process: subprocess.Popen[bytes]
+
+
+def wait_until_serving(service: Service, patience: float = 60) -> None:
     """Ask for the service's health until it serves."""
     # A server that was not there yet is tried again at once.
     options = [(f"grpc.{kind}_reconnect_backoff_ms", 10) for kind in ("initial", "min", "max")]
-    with grpc.insecure_channel(target, options=options) as channel:
+    with grpc.insecure_channel(service.target, options=options) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and process.poll() is None:
+        while time.monotonic() < deadline and service.process.poll() is None:
             try:
                 if health.Check(health_pb2.HealthCheckRequest(), timeout=1).status == 1:
                     return
             except grpc.RpcError:
                 time.sleep(0.005)
-    raise SystemExit(f"{target} does not serve")
+    raise SystemExit(f"{service.target} does not serve")
 
 
 @contextmanager
-def service(name: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run one service as a process; gives its target, before it serves, and the process."""
+def service(name: str, **environment: str) -> Iterator[Service]:
+    """Run one service as a process; gives it before it serves."""
     port = free_port()
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KOT_")}
     settings = {"PORT": str(port), "KOT_HOST": "127.0.0.1", "KOT_LOG_LEVEL": "error"} | environment
     process = subprocess.Popen([sys.executable, "-m", f"services.{name}"], env=clean | settings)
     try:
-        yield f"127.0.0.1:{port}", process
+        yield Service(f"127.0.0.1:{port}", process)
     finally:
         process.kill()
         process.wait()
 
 
 @contextmanager
-def four_processes(**environment: str) -> Iterator[str]:
-    """Run the four services as processes, wired to each other; gives the orchestrator's target once all serve."""
+def four_processes(**environment: str) -> Iterator[list[Service]]:
+    """Run the four services as processes, wired to each other; gives them once all serve, the orchestrator first."""
     with ExitStack() as stack:
         workers = {
             name: stack.enter_context(service(name, **environment)) for name in ("generator", "evaluator", "validator")
         }
-        targets = {f"KOT_{name.upper()}_TARGET": target for name, (target, _) in workers.items()}
+        targets = {f"KOT_{name.upper()}_TARGET": worker.target for name, worker in workers.items()}
         front = stack.enter_context(service("orchestrator", **targets, **environment))
-        for target, process in (front, *workers.values()):
-            wait_until_serving(target, process)
-        yield front[0]
+        services = [front, *workers.values()]
+        for each in services:
+            wait_until_serving(each)
+        yield services
+
+
+def processor_seconds(services: Sequence[Service]) -> float:
+    """Return the processor time that the services and this process have used so far; read from /proc."""
+    ticks = 0
+    for each in services:
+        fields = Path(f"/proc/{each.process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    own = os.times()
+    return ticks / os.sysconf("SC_CLK_TCK") + own.user + own.system
 
 
 def read_puzzles(path: Path, limit: int | None = None) -> list[str]:
@@ -81,9 +101,9 @@ def read_puzzles(path: Path, limit: int | None = None) -> list[str]:
 
 
 def unsolvable(count: int, *, first: int = 0) -> list[str]:
-    """Return puzzles without an answer, found by enumeration, large numbers first: their trees are wide."""
+    """Return puzzles without an answer, found by enumeration; of four different numbers, whose trees are wide."""
     found = []
-    for numbers in combinations_with_replacement(range(13, 4, -1), 4):
+    for numbers in combinations(range(31, 4, -1), 4):
         if not wins(tuple(map(Fraction, sorted(numbers)))):
             found.append(" ".join(map(str, numbers)))
             if len(found) == first + count:

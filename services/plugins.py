@@ -6,6 +6,7 @@ A module is imported only when it is asked for, because import time is cold star
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -51,6 +52,7 @@ MODELS = Kind("services.adapters.llm", "kube_of_thoughts.models")
 """A backend's module has `create(settings)`, which returns a `services.core.ports.LanguageModel`."""
 
 
+@cache
 def find_task(name: str) -> Task:
     """Return the task of this name; `InvalidInput` names those that there are."""
     task: Task = _load_known(TASKS, name, "task", Reason.UNKNOWN_TASK).TASK

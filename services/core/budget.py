@@ -39,10 +39,21 @@ class Cost:
     completion_tokens: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)})
+        return Cost(
+            nodes=self.nodes + other.nodes,
+            model_calls=self.model_calls + other.model_calls,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
 
     def __sub__(self, other: "Cost") -> "Cost":
-        return Cost(**{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(Cost)})
+        return Cost(
+            nodes=self.nodes - other.nodes,
+            model_calls=self.model_calls - other.model_calls,
+            completion_tokens=self.completion_tokens - other.completion_tokens,
+        )
+
+
+_LIMITED = tuple(field.name for field in fields(Cost))
 
 
 class Budget:
@@ -57,7 +68,7 @@ class Budget:
     def reserve(self, cost: Cost) -> Resource | None:
         """Promise `cost`; if a limit forbids it, promise nothing and name the limit."""
         after = self.spent + self._reserved + cost
-        for name in (field.name for field in fields(Cost)):
+        for name in _LIMITED:
             if getattr(after, name) > getattr(self.limits, name):
                 return Resource(name)
         self._reserved += cost

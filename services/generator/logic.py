@@ -31,7 +31,7 @@ class Generator:
         """Serve every request of the batch at the same time."""
         async with aclosing(merge([self._propose(request) for request in batch])) as ready:
             async for updates in ready:
-                yield updates
+                yield _combined(updates)
 
     async def _propose(self, request: ProposeRequest) -> AsyncGenerator[ProposeUpdate, None]:
         error = None
@@ -58,6 +58,24 @@ class Generator:
         yield ProposeUpdate(id=request.id, done=True, error=error)
 
 
+def _combined(updates: Sequence[ProposeUpdate]) -> list[ProposeUpdate]:
+    """Make one update of all that there are of a request: a message of several thoughts costs little more than one."""
+    by_id: dict[str, list[ProposeUpdate]] = {}
+    for update in updates:
+        by_id.setdefault(update.id, []).append(update)
+    return [
+        ProposeUpdate(
+            id=request_id,
+            proposals=tuple(proposal for update in parts for proposal in update.proposals),
+            dropped=sum((update.dropped for update in parts), Dropped()),
+            usage=sum((update.usage for update in parts), Usage()),
+            done=parts[-1].done,
+            error=parts[-1].error,
+        )
+        for request_id, parts in by_id.items()
+    ]
+
+
 class _Reader:
     """Turns the events of one completion into updates: lines of sample i come out after those of sample i - 1."""
 
@@ -68,6 +86,7 @@ class _Reader:
         self._lines: dict[int, list[str]] = {}
         self._done: set[int] = set()
         self._next = 0
+        self._taken = 0
         self._known: set[str] = set()
 
     def take(self, event: CompletionEvent) -> ProposeUpdate | None:
@@ -75,10 +94,10 @@ class _Reader:
         match event:
             case TextDelta(sample, text):
                 *lines, self._unread[sample] = (self._unread.get(sample, "") + text).split("\n")
-                self._lines.setdefault(sample, []).extend(lines)
+                self._lines.setdefault(sample, []).extend(filter(str.strip, lines))
                 usage = Usage()
             case SampleDone(sample, tokens):
-                self._lines.setdefault(sample, []).append(self._unread.pop(sample, ""))
+                self._lines.setdefault(sample, []).extend(filter(str.strip, [self._unread.pop(sample, "")]))
                 self._done.add(sample)
                 usage = Usage(completion_tokens=tokens)
             case CompletionDone(tokens, cached):
@@ -90,18 +109,20 @@ class _Reader:
 
     def _release(self) -> list[str]:
         released: list[str] = []
+        most = STYLE_DEFAULTS[self._request.task.style].lines
         while True:
-            lines = self._lines.get(self._next, [])
-            released += lines[: STYLE_DEFAULTS[self._request.task.style].lines]
-            lines.clear()
+            lines = self._lines.pop(self._next, [])
+            released += lines[: most - self._taken]
+            self._taken = min(most, self._taken + len(lines))
             if self._next not in self._done:
                 return released
             self._next += 1
+            self._taken = 0
 
     def _parse(self, lines: list[str]) -> tuple[list[Proposal], Dropped]:
         proposals: list[Proposal] = []
         dropped = Dropped()
-        for line in filter(str.strip, lines):
+        for line in lines:
             try:
                 proposal = self._task.parse_thought(
                     self._request.state, line, trust=self._request.task.trust_arithmetic

@@ -101,13 +101,17 @@ class Driver:
         asks, self._deferred = [*self._deferred, *self.policy.ask(self._capacity())], []
         started: list[Expansion] = []
         short = None
-        for ask in asks:
+        for index, ask in enumerate(asks):
             expansion, missing = self._afford(ask, alone=not (self._untold or started))
-            if expansion is None:
-                short = missing
-                self._deferred.append(ask)
-            else:
+            if expansion is not None:
                 started.append(expansion)
+                continue
+            short = missing
+            if self._untold or started:
+                # First asked, first served: the rest waits for a refund too.
+                self._deferred += asks[index:]
+                break
+            self._deferred.append(ask)
         self._untold.extend(started)
         size = self._options.batch_size
         for first in range(0, len(started), size):

@@ -33,24 +33,29 @@ async def produced(
     Closing the iterator, or cancelling its task, cancels the producer and waits for its end. What the producer raises
     is raised here, after what it had put.
     """
-    queue: asyncio.Queue[T] = asyncio.Queue(max_unread)
-    producer = asyncio.create_task(produce(queue.put))
-    getting: asyncio.Task[T] | None = None
+    unread: list[T] = []
+    news, room = asyncio.Event(), asyncio.Event()
+
+    async def put(item: T) -> None:
+        while len(unread) >= max_unread:
+            room.clear()
+            await room.wait()
+        unread.append(item)
+        news.set()
+
+    producer = asyncio.create_task(produce(put))
+    producer.add_done_callback(lambda _: news.set())
     try:
-        while not (producer.done() and queue.empty()):
-            getting = asyncio.create_task(queue.get())
-            await asyncio.wait({getting, producer}, return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                ready = [getting.result()]
-                while not queue.empty():
-                    ready.append(queue.get_nowait())
+        while unread or not producer.done():
+            await news.wait()
+            news.clear()
+            if unread:
+                ready = unread.copy()
+                unread.clear()
+                room.set()
                 yield ready
-            else:
-                getting.cancel()
         await producer
     finally:
-        if getting:
-            getting.cancel()
         producer.cancel()
         with suppress(asyncio.CancelledError):
             await producer

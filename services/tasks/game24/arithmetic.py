@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_EXPRESSION_LENGTH = 200
 MAX_EXPRESSION_DEPTH = 16
@@ -18,6 +19,7 @@ OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
 
 _DIGITS = rf"[0-9]{{1,{MAX_DIGITS}}}"
 NUMBER = rf"-?{_DIGITS}(?:/{_DIGITS}|\.{_DIGITS})?"
+_NUMBER = re.compile(NUMBER)
 
 
 def show(number: Fraction) -> str:
@@ -25,9 +27,10 @@ def show(number: Fraction) -> str:
     return str(number)
 
 
+@lru_cache(maxsize=10_000)
 def read(text: str) -> Fraction:
     """Read a number: `8`, `-3`, `8/3` or `2.5`. `ValueError` if it is none, or longer than `MAX_DIGITS` allows."""
-    if not re.fullmatch(NUMBER, text):
+    if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text[:20]!r} is no number")
     try:
         return Fraction(text)

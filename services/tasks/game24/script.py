@@ -8,7 +8,8 @@ import random
 import re
 from fractions import Fraction
 from functools import lru_cache
-from itertools import combinations
+from itertools import accumulate, combinations
+from zlib import crc32
 
 from services.core.task import PromptStyle
 from services.core.thought import Label
@@ -27,7 +28,7 @@ Numbers = tuple[Fraction, ...]
 
 def answer(prompt: str, seed: int) -> str:
     """Continue a prompt of `services.tasks.game24.prompts`; the same prompt and seed give the same text."""
-    chance = random.Random(f"{seed}\n{prompt}")
+    chance = random.Random(crc32(prompt.encode(), seed))
     body = prompt.rpartition("Input: ")[2]
     style = PromptStyle.BARE if prompt.startswith("Input: ") and prompt.count("Input: ") == 1 else PromptStyle.FEW_SHOT
     if prompt.endswith(("Next:\n", "Possible next steps:\n")):
@@ -39,6 +40,7 @@ def answer(prompt: str, seed: int) -> str:
     return ""
 
 
+@lru_cache(maxsize=50_000)
 def _read(text: str) -> Numbers:
     return tuple(sorted(map(read, text.partition("\n")[0].split())))
 
@@ -67,12 +69,19 @@ def wins(numbers: Numbers) -> int:
 
 
 def _propose(numbers: Numbers, style: PromptStyle, chance: random.Random) -> str:
-    options = moves(numbers)
+    options, weights = _weighted_lines(numbers)
     if not options:
         return "nothing can be done"
-    weights = [2.0 if wins(left) else 1.0 for _, left in options]
-    lines = chance.choices(options, weights, k=1 if style is PromptStyle.BARE else LINES)
-    return "\n".join(_spoil(line) if chance.random() < SLIP else line for line, _ in lines)
+    lines = chance.choices(options, cum_weights=weights, k=1 if style is PromptStyle.BARE else LINES)
+    return "\n".join(_spoil(line) if chance.random() < SLIP else line for line in lines)
+
+
+@lru_cache(maxsize=50_000)
+def _weighted_lines(numbers: Numbers) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Return every legal line, and the weights up to each: what keeps 24 in reach is said twice as often."""
+    options = moves(numbers)
+    weights = accumulate(2.0 if wins(left) else 1.0 for _, left in options)
+    return tuple(line for line, _ in options), tuple(weights)
 
 
 def _spoil(line: str) -> str:
