@@ -114,7 +114,9 @@ class Policy:
         return arm.node.draws < wanted
 
     def _upper_bound(self, parent: _Arm, child: _Arm) -> float:
-        prior = child.node.score / sum(sibling.node.score for sibling in parent.children)
+        total = sum(sibling.node.score for sibling in parent.children)
+        # Where nothing is worth anything, all are alike.
+        prior = child.node.score / total if total else 1 / len(parent.children)
         tries = child.visits + child.pending
         curiosity = prior * math.sqrt(parent.visits + parent.pending) / (1 + tries)
         return child.mean + self._settings.exploration * curiosity
