@@ -1,11 +1,9 @@
 """A solve as its client sees it: the server's tree, rebuilt from the events that it streams."""
 
-from services.core.thought import Dropped, Thought, Verdict
-from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
-from services.rpc.convert import dropped_from_proto, usage_from_proto, value_from_proto
+from services.core.thought import Dropped, Thought
+from services.core.tree import Expanded, Tree
+from services.rpc.convert import event_from_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
-from services.rpc.gen.kubeofthoughts.v1 import thought_pb2
-from services.rpc.status import from_failure
 
 
 class Mirror:
@@ -39,37 +37,8 @@ class Mirror:
     def _grow(self, thoughts: wire.ThoughtEvents) -> None:
         self.awaited.clear()
         for message in thoughts.events:
-            event = _event_from_proto(message)
+            event = event_from_proto(message)
             if event is not None:
                 self.tree.apply(event)
             if isinstance(event, Expanded):
                 self.dropped += event.dropped
-
-
-def _event_from_proto(message: wire.ThoughtEvent) -> Event | None:
-    """Read an event; None if it is newer than this client. Keys stay with the server: a thought's id stands in."""
-    subject = message.thought_id
-    match message.WhichOneof("event"):
-        case "proposed":
-            born = message.proposed
-            answer = born.answer if born.HasField("answer") else None
-            return Proposed(Thought(subject, born.parent_id, born.depth, born.text, key=subject, answer=answer))
-        case "merged":
-            return Merged(subject, message.merged.parent_id, message.merged.text)
-        case "evaluated":
-            return Evaluated(subject, value_from_proto(message.evaluated.value))
-        case "validated":
-            certain = message.validated.verdict == thought_pb2.VERDICT_CERTAIN
-            verdict = Verdict.CERTAIN if certain else Verdict.IMPOSSIBLE
-            return Validated(subject, verdict, message.validated.explanation)
-        case "pruned":
-            return Pruned(subject, message.pruned.reason)
-        case "expanded":
-            expanded = message.expanded
-            dropped, usage = dropped_from_proto(expanded.dropped), usage_from_proto(expanded.usage)
-            return Expanded(subject, expanded.draw, dropped, usage)
-        case "failed":
-            error = from_failure(message.failed.failure)
-            return Failed(subject, error.reason, str(error))
-        case _:
-            return None

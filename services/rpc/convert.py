@@ -395,8 +395,11 @@ def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
     return message
 
 
-def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event:
-    """Read one event of a tree. A thought's key stays with the server that merges by it: here it is empty."""
+def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event | None:
+    """Read one event of a tree; None if it is of a kind newer than this client.
+
+    A thought's key stays with the server that merges by it: here it is empty.
+    """
     match message.WhichOneof("event"):
         case "proposed":
             return Proposed(_thought_from_proto(message.thought_id, message.proposed))
@@ -420,8 +423,8 @@ def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event:
         case "failed":
             error = from_failure(message.failed.failure)
             return Failed(message.thought_id, error.reason, message.failed.failure.message)
-        case kind:
-            raise ValueError(f"an event of kind {kind!r}, which is not known here")
+        case _:
+            return None
 
 
 def _thought_from_proto(thought_id: str, message: orchestrator_service_pb2.ThoughtProposed) -> Thought:
