@@ -50,6 +50,18 @@ async def refusal(target, problem=SOLVABLE, **fields):
     return raised.value
 
 
+def only_the_second(end, fault):
+    """The fault is with one prompt: the second that has this end."""
+    prompts = []
+
+    def choose(request):
+        if request.prompt.endswith(end) and request.prompt not in prompts:
+            prompts.append(request.prompt)
+        return fault if prompts[1:2] == [request.prompt] else Fault.NONE
+
+    return choose
+
+
 # --- the model ------------------------------------------------------------------------------------------------------
 
 SPEAKING = [Fault.SILENT, Fault.NOTHING, Fault.GARBAGE, Fault.REPEATS, Fault.ENDLESS]
@@ -84,8 +96,8 @@ async def test_a_root_that_cannot_be_expanded_ends_the_call_and_says_why(fault):
 @pytest.mark.parametrize("concurrency", CONCURRENCY)
 @pytest.mark.parametrize("fault", FAILING)
 async def test_a_branch_that_fails_is_marked_and_the_search_goes_on(fault, concurrency):
-    """The best first step, 1 + 1, cannot be expanded; another way to the answer is found."""
-    model = FaultyModel(lambda request: fault if "Input: 2 11 11\nNext" in request.prompt else Fault.NONE)
+    """What is expanded first after the root cannot be expanded; another way to the answer is found."""
+    model = FaultyModel(only_the_second("Next:\n", fault))
     async with fleet(model) as target:
         run = await solve(
             target, concurrency=f"CONCURRENCY_MODEL_{concurrency}", settings={"evaluation_threshold": 0},
@@ -98,7 +110,7 @@ async def test_a_branch_that_fails_is_marked_and_the_search_goes_on(fault, concu
 
 @pytest.mark.parametrize("fault", FAILING)
 async def test_a_thought_that_cannot_be_judged_is_marked_and_the_search_goes_on(fault):
-    judge = FaultyModel(lambda request: fault if "Input: 2 11 11\nValue" in request.prompt else Fault.NONE)
+    judge = FaultyModel(only_the_second("Value:", fault))
     async with fleet(scripted(), judge=judge) as target:
         run = await solve(target, request_batch_size=1, budget={"completion_tokens": 100_000})
     assert run.status == "SOLVED"
@@ -113,9 +125,9 @@ async def test_an_evaluator_that_always_fails_ends_in_a_status():
 
 
 async def test_a_model_that_hangs_is_left_when_the_stages_time_is_up():
-    model = FaultyModel(lambda request: Fault.HANGS if "Input: 2 11 11\nNext" in request.prompt else Fault.NONE)
+    model = FaultyModel(only_the_second("Next:\n", Fault.HANGS))
     async with fleet(model, timeout=0.5) as target:
-        run = await solve(target, request_batch_size=1, settings={"evaluation_threshold": 0})
+        run = await solve(target, request_batch_size=1, budget={"completion_tokens": 100_000})
         assert run.status == "SOLVED"
         await until(lambda: model.in_flight == 0)
 

@@ -13,7 +13,7 @@ def _leaves(kind):
     return [leaf for child in below for leaf in _leaves(child)] if below else [kind]
 
 
-LEAVES = [leaf for leaf in _leaves(KotError) if leaf.__module__.startswith("services.")]
+LEAVES = [leaf for leaf in _leaves(KotError) if leaf.__module__.startswith("services.core.")]
 
 
 @pytest.mark.parametrize("leaf", LEAVES)
