@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.core.errors import KotError
-from services.core.task import PromptStyle
+from services.core.task import Method, PromptStyle
 from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
 
 
@@ -119,6 +119,7 @@ class ProposeRequest:
     samples: int
     max_thoughts: int
     sampling: Sampling
+    method: Method = Method.STEP
     seed: int = 0
     draw: int = 0
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeVar
 
 from services.core.errors import InvalidInput, Reason
+from services.core.task import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,21 @@ class Prune:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a driver is to run a policy."""
+
+    method: Method = Method.STEP
+    """What proposals are asked for."""
+    stops_at_answer: bool = True
+    """Whether the first certain answer ends the search; if not, it ends when the policy does, with its best."""
+
+
 class SearchPolicy(Protocol):
     """Which thoughts to expand, in which order. Made by `Policy(root_id, settings)` of its module."""
+
+    rules: Rules
+    """The same for every search of this policy."""
 
     def ask(self, capacity: int) -> Sequence[Ask]:
         """Return at most `capacity` thoughts to expand now; each stays asked until it is told.

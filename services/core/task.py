@@ -17,6 +17,17 @@ class PromptStyle(StrEnum):
     """Instructions and examples for general models: a sample lists several thoughts, a verdict is its last line."""
 
 
+class Method(StrEnum):
+    """What a proposal is asked for."""
+
+    STEP = "step"
+    """Next thoughts, one a line."""
+    CHAIN = "chain"
+    """A whole chain of thought that ends with the answer (Wei et al. 2022, arXiv 2201.11903)."""
+    DIRECT = "direct"
+    """The answer at once (input-output prompting)."""
+
+
 @dataclass(frozen=True, slots=True)
 class StyleDefaults:
     """What suits a prompt style where a solve does not say."""
@@ -27,6 +38,8 @@ class StyleDefaults:
     """Thoughts that one completion may list; further lines are left unread."""
     thought_tokens: int
     """Tokens of one completion that proposes."""
+    chain_tokens: int
+    """Tokens of one completion that goes the whole way to the answer."""
     value_tokens: int
     """Tokens of one completion that judges."""
     value_samples: int
@@ -34,8 +47,12 @@ class StyleDefaults:
 
 
 STYLE_DEFAULTS = {
-    PromptStyle.BARE: StyleDefaults(samples=8, lines=1, thought_tokens=40, value_tokens=4, value_samples=0),
-    PromptStyle.FEW_SHOT: StyleDefaults(samples=1, lines=16, thought_tokens=300, value_tokens=120, value_samples=3),
+    PromptStyle.BARE: StyleDefaults(
+        samples=8, lines=1, thought_tokens=40, chain_tokens=100, value_tokens=4, value_samples=0
+    ),
+    PromptStyle.FEW_SHOT: StyleDefaults(
+        samples=1, lines=16, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
+    ),
 }
 
 
@@ -92,14 +109,21 @@ class Task(Protocol):
         """Return the normal form of `problem`; `InvalidProblem` if it cannot be read."""
         ...
 
-    def propose_prompt(self, state: State, style: PromptStyle) -> Prompt:
-        """Ask for next thoughts of `state`."""
+    def propose_prompt(self, state: State, style: PromptStyle, method: Method = Method.STEP) -> Prompt:
+        """Ask for next thoughts of `state`, or for a whole solution."""
         ...
 
     def parse_thought(self, state: State, line: str, *, trust: bool) -> Proposal:
         """Read one proposed line. With `trust`, what the line says it leads to is believed unchecked.
 
         Raises `MalformedThought` or `IllegalThought`.
+        """
+        ...
+
+    def parse_solution(self, state: State, text: str) -> Proposal:
+        """Read one whole completion of a chain or direct prompt: a proposal with an answer.
+
+        Solutions with the same answer have the same key. Raises `MalformedThought`.
         """
         ...
 

@@ -15,7 +15,7 @@ from services.core.ports import (
     TextDelta,
 )
 from services.core.seeds import derive_seed
-from services.core.task import STYLE_DEFAULTS, IllegalThought, MalformedThought, Task
+from services.core.task import STYLE_DEFAULTS, IllegalThought, MalformedThought, Method, Task
 from services.core.thought import Dropped, Proposal, Usage
 from services.rpc.streams import merge
 
@@ -37,7 +37,7 @@ class Generator:
         error = None
         try:
             task = self._find_task(request.task.name)
-            prompt = task.propose_prompt(request.state, request.task.style)
+            prompt = task.propose_prompt(request.state, request.task.style, request.method)
             reader = _Reader(task, request)
             completion = CompletionRequest(
                 prompt=prompt.text,
@@ -93,7 +93,10 @@ class _Reader:
         """Return what the event brings; None if it brings nothing yet."""
         match event:
             case TextDelta(sample, text):
-                *lines, self._unread[sample] = (self._unread.get(sample, "") + text).split("\n")
+                text = self._unread.get(sample, "") + text
+                # A step is a line; a solution is all that its sample says.
+                lines = text.split("\n") if self._request.method is Method.STEP else [text]
+                self._unread[sample] = lines.pop()
                 self._lines.setdefault(sample, []).extend(filter(str.strip, lines))
                 usage = Usage()
             case SampleDone(sample, tokens):
@@ -124,9 +127,7 @@ class _Reader:
         dropped = Dropped()
         for line in lines:
             try:
-                proposal = self._task.parse_thought(
-                    self._request.state, line, trust=self._request.task.trust_arithmetic
-                )
+                proposal = self._read(line)
             except MalformedThought:
                 dropped += Dropped(malformed=1)
             except IllegalThought:
@@ -138,3 +139,8 @@ class _Reader:
                     self._known.add(proposal.text)
                     proposals.append(proposal)
         return proposals, dropped
+
+    def _read(self, text: str) -> Proposal:
+        if self._request.method is Method.STEP:
+            return self._task.parse_thought(self._request.state, text, trust=self._request.task.trust_arithmetic)
+        return self._task.parse_solution(self._request.state, text)

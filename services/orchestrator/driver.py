@@ -13,7 +13,19 @@ from typing import Any
 from services.core.budget import Budget, Cost, Resource
 from services.core.search import Ask, Child, SearchPolicy, Tell
 from services.core.thought import Proposal, State, Thought, Usage
-from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
+from services.core.tree import (
+    Evaluated,
+    Event,
+    Expanded,
+    Failed,
+    Merged,
+    Node,
+    Proposed,
+    Pruned,
+    Status,
+    Tree,
+    Validated,
+)
 from services.orchestrator.expansion import Expansion, propose
 from services.orchestrator.judging import Judge, Judgement
 from services.orchestrator.solve import SPENT, Concurrency, Outcome, SolveOptions, SolveStatus, Stages
@@ -87,14 +99,27 @@ class Driver:
             while True:
                 short = self._start()
                 if not self._untold:
-                    return SPENT[short] if short else SolveStatus.EXHAUSTED
+                    return self._end(short)
                 await emit(self._tell(await self._next()))
-                if self.tree.answer:
+                if self.tree.answer and self.policy.rules.stops_at_answer:
                     return SolveStatus.SOLVED
         finally:
             self._judge.close()
             for call in self._calls:
                 call.cancel()
+
+    def _end(self, short: Resource | None) -> SolveStatus:
+        """Return how a search ended that has nothing under way and nothing that it can begin."""
+        if self._answer():
+            return SolveStatus.SOLVED
+        return SPENT[short] if short else SolveStatus.EXHAUSTED
+
+    def _answer(self) -> Node | None:
+        """Return the answer: the first that is certain, or the policy's own choice if that is."""
+        if self.policy.rules.stops_at_answer:
+            return self.tree.answer
+        chosen = self.tree[self.policy.best()]
+        return chosen if chosen.status is Status.ANSWER else None
 
     def _start(self) -> Resource | None:
         """Begin what the policy asks for and the budget allows; name the limit that forbids something."""
@@ -136,7 +161,7 @@ class Driver:
             ask=replace(ask, samples=samples),
             state=State(self._options.problem, self.tree.steps(ask.thought_id)),
             reserved=reserved,
-            answer_completes=self._options.concurrency is Concurrency.ASYNC,
+            answer_completes=self._options.concurrency is Concurrency.ASYNC and self.policy.rules.stops_at_answer,
             complete=asyncio.get_running_loop().create_future(),
         )
         return expansion, short
@@ -191,11 +216,13 @@ class Driver:
         return Child(thought.id, thought.depth, score, dead=judgement.value is None), judgement.usage
 
     def _outcome(self, status: SolveStatus) -> Outcome:
-        answer = self.tree.answer
+        answer = self._answer()
         best = answer.thought.id if answer else self.policy.best()
         # What was cut short has cost something too: what was reported of it counts.
         usage = sum((expansion.usage for expansion in self._untold), self._proposing + self._judge.usage)
-        return Outcome(status, (answer.thought.answer or "") if answer else "", self.tree.steps(best), usage)
+        # A chain of thought is one thought of several lines.
+        steps = tuple(line for text in self.tree.steps(best) for line in text.split("\n"))
+        return Outcome(status, (answer.thought.answer or "") if answer else "", steps, usage)
 
 
 def _events(thought_id: str, judgement: Judgement) -> list[Event]:

@@ -98,6 +98,7 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         samples=ask.samples,
         max_thoughts=options.thoughts_at_most(ask, ask.samples),
         sampling=options.sampling,
+        method=options.rules.method,
         seed=options.seed,
         draw=ask.draw,
     )

@@ -1,11 +1,12 @@
 """From a request to a solve: resolves names and defaults, and says what is wrong with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 from services.core.ports import Sampling, TaskSelection
-from services.core.search import SearchPolicy, describe_settings, parse_settings
-from services.core.task import STYLE_DEFAULTS, PromptStyle, Task
+from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
+from services.core.task import STYLE_DEFAULTS, Method, PromptStyle
 from services.orchestrator.solve import Concurrency, SolveOptions
 from services.plugins import find_strategy, find_task
 from services.rpc.convert import (
@@ -39,11 +40,14 @@ class Plan:
 def make_plan(request: wire.SolveRequest, default_style: PromptStyle) -> Plan:
     """Return the plan of a request. Raises `InvalidInput` that names the field."""
     task = find_task(request.task or DEFAULT_TASK)
+    strategy = find_strategy(request.strategy or DEFAULT_STRATEGY)
+    rules: Rules = strategy.Policy.rules
     style = style_from_proto(request.prompt_style, default_style)
     defaults = STYLE_DEFAULTS[style]
     sampling = sampling_from_proto(request.sampling)
     if not request.sampling.HasField("max_tokens"):
-        sampling = replace(sampling, max_tokens=defaults.thought_tokens)
+        steps = rules.method is Method.STEP
+        sampling = replace(sampling, max_tokens=defaults.thought_tokens if steps else defaults.chain_tokens)
     value_samples = request.value_samples or defaults.value_samples
     options = SolveOptions(
         problem=task.normalize(request.problem),
@@ -55,16 +59,19 @@ def make_plan(request: wire.SolveRequest, default_style: PromptStyle) -> Plan:
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,
         seed=request.seed,
+        rules=rules,
     )
-    return Plan(_policy_maker(request, task, style), options)
+    suited = {"depth": task.depth, "samples": defaults.samples} if rules.method is Method.STEP else {}
+    return Plan(_policy_maker(strategy, suited, settings_from_struct(request.settings)), options)
 
 
-def _policy_maker(request: wire.SolveRequest, task: Task, style: PromptStyle) -> Callable[[str], SearchPolicy]:
-    strategy = find_strategy(request.strategy or DEFAULT_STRATEGY)
+def _policy_maker(
+    strategy: ModuleType, suited: Mapping[str, object], given: Mapping[str, object]
+) -> Callable[[str], SearchPolicy]:
+    """Return what makes the policy; `suited` are defaults of task and style, for the settings that it has."""
     known = {setting.name for setting in describe_settings(strategy.Settings)}
-    suited: dict[str, object] = {"depth": task.depth, "samples": STYLE_DEFAULTS[style].samples}
     suited = {name: value for name, value in suited.items() if name in known}
-    settings = parse_settings(strategy.Settings, suited | settings_from_struct(request.settings))
+    settings = parse_settings(strategy.Settings, {**suited, **given})
 
     def make(root_id: str) -> SearchPolicy:
         policy: SearchPolicy = strategy.Policy(root_id, settings)

@@ -1,12 +1,12 @@
 """What a solve is asked to do, and how it ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.core.budget import Cost, Limits, Resource
 from services.core.ports import Evaluator, Proposer, Sampling, TaskSelection, Validator
-from services.core.search import Ask
-from services.core.task import STYLE_DEFAULTS
+from services.core.search import Ask, Rules
+from services.core.task import STYLE_DEFAULTS, Method
 from services.core.thought import Usage
 
 
@@ -39,19 +39,24 @@ class SolveOptions:
     batch_size: int = 16
     """States sent to a worker in one call."""
     seed: int = 0
+    rules: Rules = field(default_factory=Rules)
+    """The policy's own."""
 
     def thoughts_at_most(self, ask: Ask, samples: int) -> int:
         """Return how many thoughts `samples` completions can bring."""
+        if self.rules.method is not Method.STEP:
+            return min(ask.max_thoughts, samples)
         return min(ask.max_thoughts, samples * STYLE_DEFAULTS[self.task.style].lines)
 
     def worst_cost(self, ask: Ask, samples: int) -> Cost:
         """Return what an expansion can cost at most, the judging of its children included."""
         thoughts = self.thoughts_at_most(ask, samples)
-        labels = max(self.value_samples, 1)
+        judged = thoughts if self.rules.method is Method.STEP else 0
+        labels = judged * max(self.value_samples, 1)
         return Cost(
             nodes=thoughts,
-            model_calls=1 + thoughts,
-            completion_tokens=samples * self.sampling.max_tokens + thoughts * labels * self.value_sampling.max_tokens,
+            model_calls=1 + judged,
+            completion_tokens=samples * self.sampling.max_tokens + labels * self.value_sampling.max_tokens,
         )
 
 

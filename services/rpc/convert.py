@@ -21,7 +21,7 @@ from services.core.ports import (
     ValidateUpdate,
 )
 from services.core.search import SettingDescription
-from services.core.task import PromptStyle
+from services.core.task import Method, PromptStyle
 from services.core.thought import Dropped, Proposal, State, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.rpc.gen.kubeofthoughts.v1 import (
@@ -39,6 +39,12 @@ _STYLES = {
     PromptStyle.FEW_SHOT: thought_pb2.PROMPT_STYLE_FEW_SHOT,
 }
 _STYLES_BACK = {wire: style for style, wire in _STYLES.items()}
+_METHODS = {
+    Method.STEP: generator_service_pb2.PROPOSAL_METHOD_STEP,
+    Method.CHAIN: generator_service_pb2.PROPOSAL_METHOD_CHAIN,
+    Method.DIRECT: generator_service_pb2.PROPOSAL_METHOD_DIRECT,
+}
+_METHODS_BACK = {wire: method for method, wire in _METHODS.items()}
 _VERDICTS = {Verdict.CERTAIN: thought_pb2.VERDICT_CERTAIN, Verdict.IMPOSSIBLE: thought_pb2.VERDICT_IMPOSSIBLE}
 _VERDICTS_BACK = {wire: verdict for verdict, wire in _VERDICTS.items()}
 
@@ -146,6 +152,7 @@ def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.G
         samples=request.samples,
         max_thoughts=request.max_thoughts,
         sampling=sampling_to_proto(request.sampling),
+        method=_METHODS[request.method],
         seed=request.seed,
         draw=request.draw,
     )
@@ -160,6 +167,7 @@ def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -
         samples=message.samples,
         max_thoughts=message.max_thoughts,
         sampling=sampling_from_proto(message.sampling),
+        method=_METHODS_BACK.get(message.method, Method.STEP),
         seed=message.seed,
         draw=message.draw,
     )
@@ -334,7 +342,7 @@ def completion_event_from_proto(message: language_model_service_pb2.CompleteResp
 
 def settings_from_struct(struct: struct_pb2.Struct) -> dict[str, object]:
     """Read a struct as plain values, not a number included; whole numbers come as floats."""
-    return dict(struct.items())
+    return {name: struct[name] if value.WhichOneof("kind") else None for name, value in struct.fields.items()}
 
 
 def settings_to_struct(settings: Mapping[str, bool | float]) -> struct_pb2.Struct:

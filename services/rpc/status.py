@@ -1,9 +1,11 @@
 """Errors of the domain to gRPC status and back: one table, used by every server and every client."""
 
+from contextlib import suppress
 from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from services.core import errors
@@ -73,11 +75,11 @@ async def abort(context: Any, error: KotError) -> None:  # noqa: ANN401 - gRPC's
 
 def to_status(error: KotError) -> status_pb2.Status:
     """Return the status of an error, with ErrorInfo and, for a wrong field, BadRequest."""
-    text = (str(error) or error.reason.lower())[:MAX_TEXT]
+    text = _cut(str(error) or error.reason.lower())
     status = status_pb2.Status(code=CODES[error.reason].value[0], message=text)
     _pack(status, error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN))
     if isinstance(error, InvalidInput) and error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field[:MAX_TEXT], description=text)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=_cut(error.field), description=text)
         _pack(status, error_details_pb2.BadRequest(field_violations=[violation]))
     return status
 
@@ -88,8 +90,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> KotError:
     reason, field = _REASONS.get(error.code(), Reason.INTERNAL), ""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            for detail in status_pb2.Status.FromString(value).details:
-                reason, field = _read(detail, reason, field)
+            # A proxy on the way may send something else.
+            with suppress(DecodeError):
+                for detail in status_pb2.Status.FromString(value).details:
+                    reason, field = _read(detail, reason, field)
     return make_error(reason, message, field=field)
 
 
@@ -105,8 +109,13 @@ def make_failure(reason: Reason, message: str) -> thought_pb2.Failure:
 
 def from_failure(failure: thought_pb2.Failure) -> KotError:
     """Return the error of a failed request of a batch; a reason that is not known yet counts as internal."""
-    name = error_reason_pb2.ErrorReason.Name(failure.reason).removeprefix("ERROR_REASON_")
+    known = error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_number.get(failure.reason)
+    name = known.name.removeprefix("ERROR_REASON_") if known else ""
     return make_error(Reason(name) if name in Reason.__members__ else Reason.INTERNAL, failure.message)
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MAX_TEXT].decode(errors="ignore")
 
 
 def _pack(status: status_pb2.Status, detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> None:

@@ -3,7 +3,7 @@
 from services.plugins import STRATEGIES
 from services.testing.policy_suite import PolicySuite
 
-NOT_EXHAUSTIVE = {"io", "cot", "cot_sc"}
+NOT_EXHAUSTIVE = {"io", "cot", "cot_sc", "sample_until_valid"}
 """Strategies that sample and do not search."""
 
 for _name in STRATEGIES.names():

@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.core.search import Ask, Prune, Tell, setting
+from services.core.search import Ask, Prune, Rules, Tell, setting
 from services.orchestrator.search._nodes import Node, Nodes, NodeSettings
 
 LEAST_PROBABILITY = 1e-6
@@ -31,6 +31,8 @@ class Settings(NodeSettings):
 
 class Policy:
     """A* over a heap. A thought that is reached again at less cost is opened again."""
+
+    rules = Rules()
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings

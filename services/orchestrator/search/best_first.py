@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.core.search import Ask, Prune, Tell, setting
+from services.core.search import Ask, Prune, Rules, Tell, setting
 from services.orchestrator.search._nodes import Node, Nodes, NodeSettings
 
 
@@ -25,6 +25,8 @@ class Settings(NodeSettings):
 
 class Policy:
     """Greedy best-first search over a heap."""
+
+    rules = Rules()
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings

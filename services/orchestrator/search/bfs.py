@@ -8,7 +8,7 @@ left aside, then samples again where it has been.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.core.search import Ask, Prune, Tell, setting
+from services.core.search import Ask, Prune, Rules, Tell, setting
 from services.orchestrator.search._nodes import Node, Nodes, NodeSettings
 
 
@@ -24,6 +24,8 @@ class Settings(NodeSettings):
 
 class Policy:
     """Beam search in rounds."""
+
+    rules = Rules()
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings

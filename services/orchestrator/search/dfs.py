@@ -7,7 +7,7 @@ round samples each thought again where it comes by.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.core.search import Ask, Prune, Tell, setting
+from services.core.search import Ask, Prune, Rules, Tell, setting
 from services.orchestrator.search._nodes import Node, Nodes, NodeSettings
 
 
@@ -21,6 +21,8 @@ class Settings(NodeSettings):
 
 class Policy:
     """Depth-first search in rounds. It asks for one thought at a time: siblings wait for their elder's branch."""
+
+    rules = Rules()
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings

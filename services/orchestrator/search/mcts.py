@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.core.search import Ask, Prune, Tell, setting
+from services.core.search import Ask, Prune, Rules, Tell, setting
 from services.orchestrator.search._nodes import Node, Nodes, NodeSettings
 
 
@@ -47,6 +47,8 @@ class _Arm:
 
 class Policy:
     """PUCT with virtual loss and progressive widening."""
+
+    rules = Rules()
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings

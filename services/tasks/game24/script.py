@@ -33,6 +33,12 @@ def answer(prompt: str, seed: int) -> str:
     style = PromptStyle.BARE if prompt.startswith("Input: ") and prompt.count("Input: ") == 1 else PromptStyle.FEW_SHOT
     if prompt.endswith(("Next:\n", "Possible next steps:\n")):
         return _propose(_read(body), style, chance)
+    if prompt.endswith("Answer:"):
+        steps = _walk(_read(body), style, chance)
+        return _write_answer(steps, chance).removeprefix("Answer:")
+    if body.endswith("Steps:\n"):
+        steps = _walk(_read(body), style, chance)
+        return f"{steps}{_write_answer(steps, chance)}"
     if "Steps:\n" in body:
         return _write_answer(body, chance)
     if prompt.endswith("Value:") or "can reach 24" in prompt:
@@ -82,6 +88,16 @@ def _weighted_lines(numbers: Numbers) -> tuple[tuple[str, ...], tuple[float, ...
     options = moves(numbers)
     weights = accumulate(2.0 if wins(left) else 1.0 for _, left in options)
     return tuple(line for line, _ in options), tuple(weights)
+
+
+def _walk(numbers: Numbers, style: PromptStyle, chance: random.Random) -> str:
+    """Go the whole way by steps as good as any that it proposes."""
+    steps = ""
+    while len(numbers) > 1:
+        line = _propose(numbers, style, chance).partition("\n")[0]
+        steps += f"{line}\n"
+        numbers = _read(line.partition("(left: ")[2].rstrip(")"))
+    return steps
 
 
 def _spoil(line: str) -> str:

@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 
 from services.core.errors import InvalidInput
-from services.core.task import IllegalThought, InvalidProblem, MalformedThought, Prompt, PromptStyle
+from services.core.task import IllegalThought, InvalidProblem, MalformedThought, Method, Prompt, PromptStyle
 from services.core.thought import Label, Proposal, State, Verdict
 from services.tasks.game24 import prompts
 from services.tasks.game24.arithmetic import NUMBER, OPERATORS, ExpressionError, evaluate, read, show, shows
@@ -17,6 +17,7 @@ GOAL = Fraction(24)
 NUMBERS = 4
 LARGEST_NUMBER = 199
 MAX_LINE_LENGTH = 200
+MAX_SOLUTION_LENGTH = 1000
 
 _STEP = re.compile(
     rf"\s*({NUMBER})\s*([-+*/])\s*({NUMBER})\s*=\s*({NUMBER})\s*\(left:\s*({NUMBER}(?:\s+{NUMBER})*)\s*\)"
@@ -47,8 +48,12 @@ class Game24:
                 raise InvalidProblem(f"{word} is not from 1 to {LARGEST_NUMBER}")
         return " ".join(str(number) for number in sorted(map(int, words)))
 
-    def propose_prompt(self, state: State, style: PromptStyle) -> Prompt:
+    def propose_prompt(self, state: State, style: PromptStyle, method: Method = Method.STEP) -> Prompt:
         """Ask for steps, or, where one number is left, for the expression that the steps add up to."""
+        if method is Method.DIRECT:
+            return Prompt(prompts.direct(_show_all(_numbers(state)), style), stop=("\n",))
+        if method is Method.CHAIN:
+            return Prompt(prompts.chain(state.problem, state.steps, style), stop=("\n\n",))
         if len(_numbers(state)) > 1:
             return Prompt(prompts.propose(_show_all(_numbers(state)), style), stop=("\n\n",))
         return Prompt(prompts.chain(state.problem, state.steps, style), stop=("\n\n",))
@@ -73,6 +78,14 @@ class Game24:
             raise IllegalThought("leaves a number of too many digits")
         text = f"{step[1]} {step[2]} {step[3]} = {step[4]} (left: {_show_all(left)})"
         return Proposal(text, _key(State(state.problem, (*state.steps, text)), left))
+
+    def parse_solution(self, state: State, text: str) -> Proposal:
+        """Read the answer at the end of a chain, or the answer alone."""
+        *_, last = text.strip().splitlines() or [""]
+        if len(text) > MAX_SOLUTION_LENGTH:
+            raise MalformedThought(f"longer than {MAX_SOLUTION_LENGTH} characters")
+        answer = _parse_answer(state, last if _ANSWER.match(last) else f"Answer: {last}").answer
+        return Proposal(text.strip(), f"{state.problem}\n{answer}", answer=answer)
 
     def value_prompt(self, state: State, style: PromptStyle) -> Prompt:
         """Ask whether the numbers left can reach 24."""

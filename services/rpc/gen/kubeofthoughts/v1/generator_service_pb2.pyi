@@ -1,6 +1,7 @@
 from services.rpc.gen.buf.validate import validate_pb2 as _validate_pb2
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -8,8 +9,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ProposalMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROPOSAL_METHOD_UNSPECIFIED: _ClassVar[ProposalMethod]
+    PROPOSAL_METHOD_STEP: _ClassVar[ProposalMethod]
+    PROPOSAL_METHOD_CHAIN: _ClassVar[ProposalMethod]
+    PROPOSAL_METHOD_DIRECT: _ClassVar[ProposalMethod]
+PROPOSAL_METHOD_UNSPECIFIED: ProposalMethod
+PROPOSAL_METHOD_STEP: ProposalMethod
+PROPOSAL_METHOD_CHAIN: ProposalMethod
+PROPOSAL_METHOD_DIRECT: ProposalMethod
+
 class GenerateRequest(_message.Message):
-    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw")
+    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +30,7 @@ class GenerateRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     DRAW_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     state: _thought_pb2.State
@@ -26,7 +39,8 @@ class GenerateRequest(_message.Message):
     sampling: _thought_pb2.Sampling
     seed: int
     draw: int
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ...) -> None: ...
+    method: ProposalMethod
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("updates",)
