@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from google.protobuf.json_format import ParseDict
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from services.adapters.llm.scripted import ScriptedModel
 from services.core.thought import Thought
@@ -124,3 +126,13 @@ async def until(condition: Callable[[], bool]):
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
+
+
+def details(error):
+    """The code, the ErrorInfo and the field violations of a failed call."""
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        detail.Unpack(bad)
+    return error.code(), info, [violation.field for violation in bad.field_violations]

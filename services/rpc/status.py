@@ -15,7 +15,7 @@ from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2, thought_pb2
 DOMAIN = "kubeofthoughts"
 DETAILS_KEY = "grpc-status-details-bin"
 MAX_TEXT = 500
-"""Characters of a message, or of a field's name, that a status carries: gRPC breaks a call whose status is too long."""
+"""Bytes of a message, or of a field's name, that a status carries: gRPC breaks a call whose status is too long."""
 
 CODES: dict[Reason, grpc.StatusCode] = {
     Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,

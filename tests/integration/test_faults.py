@@ -5,9 +5,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE, fleet, scripted, socket, solve, solve_request, until
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from fleet import SOLVABLE, UNSOLVABLE, details, fleet, scripted, socket, solve, solve_request, until
 
 from services.adapters.stages import RemoteProposer
 from services.core.errors import KotError, Reason, WorkerUnavailable
@@ -32,16 +30,6 @@ from services.validator.logic import RuleValidator
 ENDLESS_BUDGET = {"completion_tokens": 10**8, "model_calls": 10**6, "nodes": 10**6}
 EVERYTHING = {"settings": {"evaluation_threshold": 0}, "budget": ENDLESS_BUDGET}
 """With an unsolvable puzzle: a solve that goes on until something ends it."""
-
-
-def details(error):
-    """The code, the ErrorInfo and the field violations of a failed call."""
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    status = rpc_status.from_call(error)
-    for detail in status.details if status else ():
-        detail.Unpack(info)
-        detail.Unpack(bad)
-    return error.code(), info, [violation.field for violation in bad.field_violations]
 
 
 async def refusal(target, problem=SOLVABLE, **fields):
