@@ -42,15 +42,19 @@ def main() -> None:
     parser.add_argument("--puzzle", default="1 1 11 11")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
-    answers, validators, orchestrators = [], [], []
+    answers, costs, validators, orchestrators = [], [], [], []
     for _ in range(options.repeats):
+        before = os.times()
         answers.append(seconds_to_answer(options.puzzle))
+        after = os.times()
+        costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
         validators.append(seconds_to_serving("validator"))
         orchestrators.append(seconds_to_serving("orchestrator"))
     figures = {
         "repeats": options.repeats,
         "kot solve to answer, median s": statistics.median(answers),
         "kot solve to answer, most s": max(answers),
+        "kot solve to answer, median processor s": statistics.median(costs),
         "validator to serving, median s": statistics.median(validators),
         "orchestrator to serving, median s": statistics.median(orchestrators),
     }

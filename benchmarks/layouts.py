@@ -66,7 +66,6 @@ def main() -> None:
         "puzzles": len(puzzles),
         "scripted model, share with the same events": scripted[1] / len(puzzles),
         "embedded model, share with the same answer": embedded[0] / len(puzzles),
-        "embedded model, share with the same events": embedded[1] / len(puzzles),
     }
     print_table("One process and four", figures)
     write_json(options.json, figures)
