@@ -9,12 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import four_processes
 
+from services.core.task import Method
 from services.core.thought import Verdict
 from services.core.tree import Status
 from services.plugins import STRATEGIES, find_task
 from services.testing.faulty_model import Fault, FaultyModel
 
-STRATEGY_NAMES = STRATEGIES.names()
+BASELINES = {"io", "cot", "cot_sc", "sample_until_valid"}
+"""Strategies that sample and do not search; an answer of theirs is luck."""
+METHODS = {name: STRATEGIES.load(name).Policy.rules.method for name in STRATEGIES.names()}
+SEARCHES = [name for name, method in METHODS.items() if method is Method.STEP]
+BASELINES = [name for name, method in METHODS.items() if method is not Method.STEP]
+SEARCHES = [name for name in SEARCHES if name not in BASELINES]
 CONCURRENCY = ("SEQUENTIAL", "LEVEL", "ASYNC")
 PROBLEMS = (SOLVABLE, "4 5 6 10", "3 3 8 8", "1 4 8 8")
 
@@ -28,8 +34,8 @@ def assert_right(run):
 
 
 @pytest.mark.parametrize("concurrency", CONCURRENCY)
-@pytest.mark.parametrize("strategy", STRATEGY_NAMES)
-async def test_every_strategy_finds_right_answers_in_every_concurrency_model(strategy, concurrency):
+@pytest.mark.parametrize("strategy", SEARCHES)
+async def test_every_search_finds_right_answers_in_every_concurrency_model(strategy, concurrency):
     async with fleet() as target:
         for problem in PROBLEMS:
             run = await solve(
@@ -37,6 +43,23 @@ async def test_every_strategy_finds_right_answers_in_every_concurrency_model(str
                 budget={"completion_tokens": 200_000},
             )  # fmt: skip
             assert_right(run)
+
+
+@pytest.mark.parametrize("strategy", BASELINES)
+async def test_a_baseline_answers_rightly_or_not_at_all_and_repeats_exactly(strategy):
+    async with fleet() as target:
+        for problem in PROBLEMS:
+            run = await solve(target, problem, strategy=strategy)
+            assert run.log == (await solve(target, problem, strategy=strategy)).log
+            if run.result.answer:
+                assert_right(run)
+            else:
+                assert run.status in ("EXHAUSTED", "COMPLETION_TOKENS_SPENT")
+
+
+async def test_sampling_until_valid_finds_what_can_be_found():
+    async with fleet() as target:
+        assert_right(await solve(target, strategy="sample_until_valid"))
 
 
 async def test_a_request_with_nothing_but_a_problem_is_solved():
@@ -84,7 +107,7 @@ async def test_trusted_arithmetic_keeps_wrong_steps_and_only_the_validator_judge
 
 async def test_the_events_add_up_to_the_tree_that_the_result_speaks_of():
     async with fleet() as target:
-        for problem, strategy in itertools.product((SOLVABLE, UNSOLVABLE), STRATEGY_NAMES):
+        for problem, strategy in itertools.product((SOLVABLE, UNSOLVABLE), SEARCHES):
             run = await solve(target, problem, strategy=strategy, budget={"completion_tokens": 30_000})
             tree, progress = run.tree, run.result.progress
             assert (len(tree), tree.merged, tree.depth) == (progress.nodes, progress.merged, progress.depth)
@@ -142,7 +165,7 @@ async def test_a_rejected_answer_is_sampled_again():
         }[numbers]
 
     async with fleet(FaultyModel(script=say)) as target:
-        for strategy in STRATEGY_NAMES:
+        for strategy in SEARCHES:
             written.clear()
             run = await solve(target, strategy=strategy)
             assert_right(run)
@@ -163,7 +186,7 @@ async def test_the_first_certain_answer_ends_the_search():
 
 
 def requests():
-    for strategy, concurrency, style in itertools.product(STRATEGY_NAMES, CONCURRENCY[:2], ("BARE", "FEW_SHOT")):
+    for strategy, concurrency, style in itertools.product(SEARCHES, CONCURRENCY[:2], ("BARE", "FEW_SHOT")):
         yield {
             "strategy": strategy,
             "concurrency": f"CONCURRENCY_MODEL_{concurrency}",
@@ -212,7 +235,7 @@ async def test_solves_at_the_same_time_do_not_touch_each_other():
     nodes=st.integers(1, 60),
     calls=st.integers(1, 60),
     tokens=st.integers(1, 5000),
-    strategy=st.sampled_from(STRATEGY_NAMES),
+    strategy=st.sampled_from(SEARCHES),
     concurrency=st.sampled_from(CONCURRENCY),
     style=st.sampled_from(["BARE", "FEW_SHOT"]),
     value_samples=st.integers(0, 3),

@@ -84,7 +84,7 @@ class Game24:
         *_, last = text.strip().splitlines() or [""]
         if len(text) > MAX_SOLUTION_LENGTH:
             raise MalformedThought(f"longer than {MAX_SOLUTION_LENGTH} characters")
-        answer = _parse_answer(state, last if _ANSWER.match(last) else f"Answer: {last}").answer
+        answer = _parse_answer(state, f"Answer: {last.rpartition('Answer:')[2]}").answer
         return Proposal(text.strip(), f"{state.problem}\n{answer}", answer=answer)
 
     def value_prompt(self, state: State, style: PromptStyle) -> Prompt:
