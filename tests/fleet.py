@@ -26,7 +26,7 @@ from services.settings import OrchestratorSettings, StageSettings
 from services.tasks.game24 import script
 from services.validator import wiring as validator
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 """After this a call is taken to hang."""
 
 SOLVABLE = "1 1 11 11"

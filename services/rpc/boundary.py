@@ -4,8 +4,9 @@ One interceptor does all three, for unary and streamed requests and responses. T
 is here.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,38 @@ class _Malformed:
     explanation: str
 
 
+class _InFlight:
+    """Counts the calls under way; enter it for each."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._calls += 1
+        self._none.clear()
+
+    def __exit__(self, *_error: object) -> None:
+        self._calls -= 1
+        if self._calls == 0:
+            self._none.set()
+
+    async def ended(self) -> None:
+        await self._none.wait()
+
+
 class Boundary(grpc.aio.ServerInterceptor):
     """Checks what comes in and translates what goes wrong."""
+
+    def __init__(self) -> None:
+        self._in_flight = _InFlight()
+
+    async def ended(self, timeout: float) -> None:
+        """Wait until no handler runs, at most `timeout` seconds: a server does not wait for those that it cancels."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._in_flight.ended()
 
     async def intercept_service(
         self,
@@ -48,14 +79,18 @@ class Boundary(grpc.aio.ServerInterceptor):
         deserializer = _tolerant(handler.request_deserializer)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary, method), deserializer, handler.response_serializer
+                _unary(handler.unary_unary, method, self._in_flight), deserializer, handler.response_serializer
             )
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
-                _streaming(handler.unary_stream, method, _checked), deserializer, handler.response_serializer
+                _streaming(handler.unary_stream, method, _checked, self._in_flight),
+                deserializer,
+                handler.response_serializer,
             )
         return grpc.stream_stream_rpc_method_handler(
-            _streaming(handler.stream_stream, method, _checked_stream), deserializer, handler.response_serializer
+            _streaming(handler.stream_stream, method, _checked_stream, self._in_flight),
+            deserializer,
+            handler.response_serializer,
         )
 
 
@@ -90,26 +125,33 @@ async def _checked_stream(requests: AsyncIterator[Message | _Malformed]) -> Asyn
         yield _checked(request)
 
 
-def _unary(behaviour: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
+def _unary(
+    behaviour: Callable[..., Awaitable[Any]], method: str, in_flight: _InFlight
+) -> Callable[..., Awaitable[Any]]:
     async def call(request: Message | _Malformed, context: Context) -> Any:  # noqa: ANN401 - any response
-        try:
-            return await behaviour(_checked(request), context)
-        except Exception as error:  # noqa: BLE001 - the server boundary
-            await _refuse(error, context, method)
+        with in_flight:
+            try:
+                return await behaviour(_checked(request), context)
+            except Exception as error:  # noqa: BLE001 - the server boundary
+                await _refuse(error, context, method)
 
     return call
 
 
 def _streaming(
-    behaviour: Callable[..., AsyncGenerator[Any, None]], method: str, check: Callable[[Any], Any]
+    behaviour: Callable[..., AsyncGenerator[Any, None]],
+    method: str,
+    check: Callable[[Any], Any],
+    in_flight: _InFlight,
 ) -> Callable[..., AsyncIterator[Any]]:
     async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - one or a stream
-        try:
-            async with aclosing(behaviour(check(requests), context)) as responses:
-                async for response in responses:
-                    yield response
-        except Exception as error:  # noqa: BLE001 - the server boundary
-            await _refuse(error, context, method)
+        with in_flight:
+            try:
+                async with aclosing(behaviour(check(requests), context)) as responses:
+                    async for response in responses:
+                        yield response
+            except Exception as error:  # noqa: BLE001 - the server boundary
+                await _refuse(error, context, method)
 
     return call
 

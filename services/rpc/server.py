@@ -18,6 +18,8 @@ from services.rpc.boundary import Boundary
 _log = structlog.get_logger()
 
 MAX_MESSAGE_BYTES = 16 * 2**20
+CANCELLED_SECONDS = 5.0
+"""How long calls that outlast the draining have to take their cancellation."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -50,7 +52,8 @@ async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float
     Draining: health turns to NOT_SERVING, new calls are refused, calls in flight have `drain_seconds` to end and are
     cancelled then. Raises `AddressInUseError`.
     """
-    server = grpc.aio.server(interceptors=[Boundary()], options=OPTIONS)
+    boundary = Boundary()
+    server = grpc.aio.server(interceptors=[boundary], options=OPTIONS)
     for mount in mounts:
         mount.add(mount.servicer, server)
     names = [mount.name for mount in mounts]
@@ -69,6 +72,7 @@ async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float
     finally:
         await status.enter_graceful_shutdown()
         await server.stop(drain_seconds)
+        await boundary.ended(CANCELLED_SECONDS)
 
 
 async def serve_until_told(mounts: Sequence[Mount], address: str, *, drain_seconds: float) -> None:

@@ -15,12 +15,9 @@ from services.core.tree import Status
 from services.plugins import STRATEGIES, find_task
 from services.testing.faulty_model import Fault, FaultyModel
 
-BASELINES = {"io", "cot", "cot_sc", "sample_until_valid"}
-"""Strategies that sample and do not search; an answer of theirs is luck."""
 METHODS = {name: STRATEGIES.load(name).Policy.rules.method for name in STRATEGIES.names()}
 SEARCHES = [name for name, method in METHODS.items() if method is Method.STEP]
 BASELINES = [name for name, method in METHODS.items() if method is not Method.STEP]
-SEARCHES = [name for name in SEARCHES if name not in BASELINES]
 CONCURRENCY = ("SEQUENTIAL", "LEVEL", "ASYNC")
 PROBLEMS = (SOLVABLE, "4 5 6 10", "3 3 8 8", "1 4 8 8")
 
@@ -186,13 +183,13 @@ async def test_the_first_certain_answer_ends_the_search():
 
 
 def requests():
-    for strategy, concurrency, style in itertools.product(SEARCHES, CONCURRENCY[:2], ("BARE", "FEW_SHOT")):
+    for strategy, concurrency in itertools.product(METHODS, CONCURRENCY[:2]):
         yield {
             "strategy": strategy,
             "concurrency": f"CONCURRENCY_MODEL_{concurrency}",
-            "prompt_style": f"PROMPT_STYLE_{style}",
-            "settings": {"evaluation_threshold": 0},
-            "budget": {"completion_tokens": 8_000},
+            "prompt_style": "PROMPT_STYLE_FEW_SHOT" if strategy == "bfs" else "PROMPT_STYLE_BARE",
+            "settings": {"evaluation_threshold": 0} if strategy in SEARCHES else {},
+            "budget": {"completion_tokens": 4_000},
         }
 
 

@@ -210,8 +210,8 @@ async def test_a_setting_that_is_no_number_is_refused(number):
             request.settings.fields[field].number_value = number
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await call_with_bytes(channel, "Solve", request.SerializeToString())
-            assert details(raised.value)[:1] == (grpc.StatusCode.INVALID_ARGUMENT,)
-            assert details(raised.value)[1].reason == "INVALID_SETTING"
+            code, info, _ = details(raised.value)
+            assert (code, info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_SETTING"), raised.value
 
 
 async def test_a_setting_without_a_value_is_refused():
