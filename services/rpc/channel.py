@@ -16,8 +16,9 @@ OPTIONS = (
     ("grpc.enable_retries", 0),
     # How soon a service that was down is tried again.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Despite its name: how long connecting may take, where the other side is busy or far.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
 )
 
 _WAKE_INTERVAL_SECONDS = 0.1
