@@ -42,7 +42,7 @@ class Service:
 def wait_until_serving(service: Service, patience: float = 60) -> None:
     """Ask for the service's health until it serves."""
     # A server that was not there yet is tried again at once.
-    options = [(f"grpc.{kind}_reconnect_backoff_ms", 10) for kind in ("initial", "min", "max")]
+    options = [("grpc.initial_reconnect_backoff_ms", 10), ("grpc.max_reconnect_backoff_ms", 10)]
     with grpc.insecure_channel(service.target, options=options) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         deadline = time.monotonic() + patience
