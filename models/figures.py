@@ -48,9 +48,8 @@ def read_runs(puzzles: str) -> list[Run]:
         # The name says what the file does not: PUZZLES-bench-SETTING-SEED.json.
         setting = path.stem.removeprefix(f"{puzzles}-bench-").rpartition("-")[0]
         for each in json.loads(path.read_text()):
-            trust = ", arithmetic trusted" if each["trust_arithmetic"] else ""
             tokens = each["completion_tokens"] / each["puzzles"]
-            runs.append(Run(f"{setting.replace('_', ' ')}{trust}", each["puzzles"], each["solved"], tokens))
+            runs.append(Run(setting.replace("_", " "), each["puzzles"], each["solved"], tokens))
     return runs
 
 
@@ -92,7 +91,7 @@ def plot(rows: list[Row], title: str, path: Path) -> None:
     for row in rows:
         search = row.method.startswith(("BFS", "DFS"))
         style = "o" if not search else "^" if "trusted" in row.method else "s"
-        error = [[100 * (row.solved - row.low)], [100 * (row.high - row.solved)]]
+        error = [[max(0.0, 100 * (row.solved - row.low))], [max(0.0, 100 * (row.high - row.solved))]]
         axes.errorbar(row.tokens, 100 * row.solved, yerr=error, fmt=style, capsize=2, label=row.method)
     axes.set(xscale="log", xlabel="completion tokens a puzzle", ylabel="solved %", ylim=(0, 103), title=title)
     axes.grid(alpha=0.3)
@@ -106,7 +105,8 @@ def main() -> None:
     parser.add_argument("--puzzles", default="dev", help="name of a file in models/puzzles")
     puzzles = parser.parse_args().puzzles
     rows = summarize(read_runs(puzzles))
-    print(table(rows))
+    trusted = [row for row in rows if "trusted" in row.method]
+    print(f"{table([row for row in rows if row not in trusted])}\n\nArithmetic trusted:\n\n{table(trusted)}")
     plot(rows, f"Game of 24, {puzzles}.csv", RESULTS / f"{puzzles}.svg")
 
 

@@ -8,7 +8,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,26 +32,20 @@ WEIGHT = {"propose": 1.0, "value": 1.0, "goal": 1.0, "chain": 0.7, "answer": 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A stretch of training with an optimizer and a schedule of its own."""
+class Recipe:
+    """What a run depends on besides the code and the sizes of the model. The default is the shipped recipe."""
 
-    steps: int
-    scale: int
+    steps: int = 1400
+    scale: int = 8
     """Factor on the rows of every kind."""
-    learning_rate: float
-    dropout: float
-    few_shot_from: float
-    """Share of the steps after which the few-shot formats join: they are long, and a taste is enough."""
+    learning_rate: float = 3e-3
     warmup: int = 100
     """Steps until the learning rate is full; from there it falls to zero in a straight line."""
     weight_decay: float = 0.7
-
-
-# Large batches and dropout, for what carries over to unseen states; then small ones without, for exact arithmetic.
-RECIPE = (
-    Phase(steps=1400, scale=8, learning_rate=3e-3, dropout=0.05, few_shot_from=0.8),
-    Phase(steps=600, scale=1, learning_rate=1e-3, dropout=0.0, few_shot_from=0.0, warmup=20),
-)
+    dropout: float = 0.05
+    few_shot_from: float = 0.8
+    """Share of the steps after which the few-shot formats join: they are long, and a taste is enough."""
+    seed: int = 0
 
 
 class Table:
@@ -87,33 +81,32 @@ def loss(model: ThoughtModel, inputs: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
-def learning_rate(step: int, phase: Phase) -> float:
+def learning_rate(step: int, recipe: Recipe) -> float:
     """Warm up in a straight line, then fall to zero in one."""
-    return phase.learning_rate * min((step + 1) / phase.warmup, 1 - step / phase.steps)
+    return recipe.learning_rate * min((step + 1) / recipe.warmup, 1 - step / recipe.steps)
 
 
-def train(
-    model: ThoughtModel, phase: Phase, tables: dict[str, Table], dev: dict[str, Table], draws: torch.Generator
-) -> None:
-    """Train the model for one phase; the losses on `dev` are printed along the way."""
+def train(model: ThoughtModel, recipe: Recipe, tables: dict[str, Table], dev: dict[str, Table]) -> None:
+    """Train the model in place; the losses on `dev` are printed along the way."""
     matrices = [w for name, w in model.named_parameters() if w.ndim == 2 and "embed" not in name]
     others = [w for name, w in model.named_parameters() if w.ndim != 2 or "embed" in name]
-    muon = Muon(matrices, weight_decay=phase.weight_decay)
+    muon = Muon(matrices, weight_decay=recipe.weight_decay)
     adam = torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0.0)
+    draws = torch.Generator().manual_seed(recipe.seed)
     started, tokens = time.monotonic(), 0
-    for step in range(phase.steps):
-        set_dropout(model, phase.dropout)
+    for step in range(recipe.steps):
+        set_dropout(model, recipe.dropout)
         for kind, table in tables.items():
-            if kind == "few_shot" and step < phase.few_shot_from * phase.steps:
+            if kind == "few_shot" and step < recipe.few_shot_from * recipe.steps:
                 continue
-            inputs, targets = table.draw(ROWS[kind] * phase.scale, draws)
+            inputs, targets = table.draw(ROWS[kind] * recipe.scale, draws)
             (WEIGHT[kind] * loss(model, inputs, targets)).backward()  # type: ignore[no-untyped-call] # torch has no annotation there
             tokens += inputs.numel()
-        adam.param_groups[0]["lr"] = learning_rate(step, phase)
+        adam.param_groups[0]["lr"] = learning_rate(step, recipe)
         adam.step()
-        muon.step(learning_rate(step, phase))
+        muon.step(learning_rate(step, recipe))
         model.zero_grad()
-        if (step + 1) % 200 == 0 or step + 1 == phase.steps:
+        if (step + 1) % 100 == 0 or step + 1 == recipe.steps:
             set_dropout(model, 0.0)
             print(f"step {step + 1:5} {time.monotonic() - started:5.0f} s {tokens / 1e6:4.0f}M tokens", end="  ")
             print(*(f"{kind} {value:.4f}" for kind, value in held_out_losses(model, dev).items()), flush=True)
@@ -145,24 +138,20 @@ def held_out_tables(tokenizer: Tokenizer, device: torch.device) -> dict[str, Tab
 def main() -> None:
     """Train by the recipe and write the weights to `models/runs`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--shorter", type=int, default=1, help="divide the steps of every phase by this")
-    parser.add_argument("--name", default="thought-model", help="of the file in models/runs")
-    arguments = parser.parse_args()
+    for name, default in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    recipe = Recipe(**vars(parser.parse_args()))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer()
     roots = training_roots()
-    tables = {kind: Table(examples(kind, roots, seed=arguments.seed), tokenizer, device) for kind in KINDS}
-    dev = held_out_tables(tokenizer, device)
-    torch.manual_seed(arguments.seed)
+    tables = {kind: Table(examples(kind, roots, seed=recipe.seed), tokenizer, device) for kind in KINDS}
+    torch.manual_seed(recipe.seed)
     sizes = ModelConfig(vocab_size=len(tokenizer.tokens))
     model = ThoughtModel(sizes)
     model.to(device)
-    for i, phase in enumerate(RECIPE):
-        draws = torch.Generator().manual_seed(arguments.seed + i)
-        train(model, replace(phase, steps=phase.steps // arguments.shorter), tables, dev, draws)
+    train(model, recipe, tables, held_out_tables(tokenizer, device))
     RUNS.mkdir(exist_ok=True)
-    save_file(model.state_dict(), RUNS / f"{arguments.name}.safetensors", {"model": json.dumps(asdict(sizes))})
+    save_file(model.state_dict(), RUNS / "thought-model.safetensors", {"model": json.dumps(asdict(sizes))})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from models.data import examples  # noqa: E402
 from models.model import ModelConfig, ThoughtModel  # noqa: E402
 from models.states import parse  # noqa: E402
 from models.tokenizer import Tokenizer  # noqa: E402
-from models.train import Phase, Table, held_out_losses, train  # noqa: E402
+from models.train import Recipe, Table, held_out_losses, train  # noqa: E402
 
 pytestmark = pytest.mark.heavy
 CPU = torch.device("cpu")
@@ -25,14 +25,14 @@ def tables():
 def run(tables, steps):
     torch.manual_seed(0)
     model = ThoughtModel(ModelConfig(len(Tokenizer().tokens), width=32, layers=2, heads=2, hidden=64))
-    phase = Phase(steps=steps, scale=1, learning_rate=1e-2, dropout=0.1, few_shot_from=0.0, warmup=2)
-    train(model, phase, tables, {}, torch.Generator().manual_seed(0))
+    recipe = Recipe(steps=steps, scale=1, learning_rate=1e-2, warmup=2)
+    train(model, recipe, tables, {})
     return model
 
 
 def test_a_short_training_lowers_every_loss(tables):
-    before, after = (held_out_losses(run(tables, steps), tables) for steps in (1, 25))
-    assert all(after[kind] < 0.8 * before[kind] for kind in tables)
+    before, after = (held_out_losses(run(tables, steps), tables) for steps in (1, 12))
+    assert all(after[kind] < 0.9 * before[kind] for kind in tables)
 
 
 def test_two_steps_twice_give_equal_weights(tables):
