@@ -88,6 +88,8 @@ class _Reader:
         self._next = 0
         self._taken = 0
         self._known: set[str] = set()
+        self._again: dict[str, Dropped] = {}
+        """What each text that was read counts as if it is said again; models repeat themselves a lot."""
 
     def take(self, event: CompletionEvent) -> ProposeUpdate | None:
         """Return what the event brings; None if it brings nothing yet."""
@@ -122,22 +124,29 @@ class _Reader:
             self._next += 1
             self._taken = 0
 
-    def _parse(self, lines: list[str]) -> tuple[list[Proposal], Dropped]:
+    def _parse(self, texts: list[str]) -> tuple[list[Proposal], Dropped]:
         proposals: list[Proposal] = []
         dropped = Dropped()
-        for line in lines:
+        for text in texts:
+            if text in self._again:
+                dropped += self._again[text]
+                continue
             try:
-                proposal = self._read(line)
+                proposal = self._read(text)
             except MalformedThought:
-                dropped += Dropped(malformed=1)
+                again = Dropped(malformed=1)
+                dropped += again
             except IllegalThought:
-                dropped += Dropped(illegal=1)
+                again = Dropped(illegal=1)
+                dropped += again
             else:
+                again = Dropped(duplicate=1)
                 if proposal.text in self._known:
-                    dropped += Dropped(duplicate=1)
+                    dropped += again
                 elif len(self._known) < self._request.max_thoughts:
                     self._known.add(proposal.text)
                     proposals.append(proposal)
+            self._again[text] = again
         return proposals, dropped
 
     def _read(self, text: str) -> Proposal:
