@@ -22,6 +22,7 @@ from services.core.ports import (
 )
 from services.rpc import convert
 from services.rpc.channel import dial, wake
+from services.rpc.deadline import time_left
 from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from services.rpc.gen.kubeofthoughts.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from services.rpc.gen.kubeofthoughts.v1.validator_service_pb2_grpc import ValidatorServiceStub
@@ -64,7 +65,7 @@ class _Stage:
         )
         async for attempt in retrying:
             with attempt:
-                call = method(iter(messages()), timeout=self._timeout)
+                call = method(iter(list(messages())), timeout=time_left(self._timeout))
                 try:
                     async for message in call:
                         yield [read(update) for update in message.updates]

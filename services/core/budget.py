@@ -57,7 +57,7 @@ _LIMITED = tuple(field.name for field in fields(Cost))
 
 
 class Budget:
-    """What is spent and what is promised, against the limits. `spent + reserved` never exceeds them."""
+    """What is spent and what is promised, against the limits. What is promised never exceeds them."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

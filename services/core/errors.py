@@ -7,7 +7,8 @@
     │   ├── DuplicateSolve     a solve with this id is running already
     │   ├── PromptTooLong      a prompt does not fit into the model's context
     │   ├── ModelUnusable      the model cannot be loaded or reached with these settings
-    │   └── ModelFailed        the model broke while it answered
+    │   ├── ModelFailed        the model broke while it answered
+    │   └── AddressUnusable    a server cannot listen on its address
     └── TemporaryError         trying again may help
         ├── WorkerUnavailable  a service cannot be reached
         ├── Overloaded         more work than is taken at a time
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     WORKER_UNAVAILABLE = "WORKER_UNAVAILABLE"
     OVERLOADED = "OVERLOADED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    ADDRESS_UNUSABLE = "ADDRESS_UNUSABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -90,6 +92,12 @@ class ModelFailed(PermanentError):
     """The model broke while it answered."""
 
     reason = Reason.MODEL_FAILED
+
+
+class AddressUnusable(PermanentError):
+    """A server cannot listen on its address."""
+
+    reason = Reason.ADDRESS_UNUSABLE
 
 
 class WorkerUnavailable(TemporaryError):

@@ -42,7 +42,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """What came of an `Ask`; `failed` if the thought cannot be expanded at all."""
+    """What came of an `Ask`; `failed` if the thought cannot be expanded and is to be left aside."""
 
     thought_id: str
     draw: int
@@ -86,7 +86,7 @@ class SearchPolicy(Protocol):
         ...
 
     def best(self) -> str:
-        """Return the most promising thought so far: the deepest of the best scored."""
+        """Return the most promising thought so far: the best scored of the deepest."""
         ...
 
 

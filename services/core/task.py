@@ -97,7 +97,7 @@ class Task(Protocol):
     name: str
     """What `Solve` calls it; the name of its module."""
     version: str
-    """Changes with prompts or rules; part of every cache key."""
+    """Changes with prompts or rules, so that what was said under other ones is not mistaken for these."""
     summary: str
     """One sentence."""
     example: str

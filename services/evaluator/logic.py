@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from services.core.errors import KotError
+from services.core.errors import InvalidInput, KotError
 from services.core.ports import (
     CompletionDone,
+    CompletionEvent,
     CompletionRequest,
     EvaluateRequest,
     EvaluateUpdate,
@@ -22,9 +23,6 @@ from services.core.seeds import derive_seed
 from services.core.task import Prompt, Task
 from services.core.thought import Label, State, Usage, Value
 from services.rpc.streams import merge
-
-SAMPLES = 3
-"""Labels sampled where probabilities cannot be read; the paper's number."""
 
 
 class ModelEvaluator:
@@ -46,46 +44,65 @@ class ModelEvaluator:
     async def _evaluate(
         self, request: EvaluateRequest, index: int, state: State
     ) -> AsyncGenerator[EvaluateUpdate, None]:
+        tally = _Tally()
         try:
             task = self._find_task(request.task.name)
             if label := task.value_by_rule(state):
                 yield EvaluateUpdate(id=request.id, index=index, value=Value.certain(label))
                 return
             prompt = task.value_prompt(state, request.task.style)
-            value, usage = await self._ask(task, prompt, request)
+            async with aclosing(self._model.complete(_completion(prompt, request))) as events:
+                tally.usage = Usage(model_calls=1)
+                async for event in events:
+                    tally.take(event)
         except KotError as error:
-            yield EvaluateUpdate(id=request.id, index=index, error=error)
+            yield EvaluateUpdate(id=request.id, index=index, error=error, usage=tally.usage)
         else:
-            yield EvaluateUpdate(id=request.id, index=index, value=value, usage=usage)
+            value = _read_value(task, prompt, tally)
+            yield EvaluateUpdate(id=request.id, index=index, value=value, usage=tally.usage)
 
-    async def _ask(self, task: Task, prompt: Prompt, request: EvaluateRequest) -> tuple[Value, Usage]:
-        read_probabilities = bool(prompt.labels) and request.samples == 0
-        samples = 1 if read_probabilities else request.samples or SAMPLES
-        sampling = replace(request.sampling, max_tokens=1) if read_probabilities else request.sampling
-        texts = [""] * samples
-        probabilities: tuple[float, ...] = ()
-        usage = Usage(model_calls=1)
-        completion = CompletionRequest(
-            prompt=prompt.text,
-            samples=samples,
-            sampling=sampling,
-            seed=derive_seed(prompt.text, self._model.revision, sampling, samples, request.seed),
-            stop=prompt.stop,
-            labels=prompt.labels if read_probabilities else (),
-        )
-        async with aclosing(self._model.complete(completion)) as events:
-            async for event in events:
-                match event:
-                    case TextDelta(sample, text):
-                        texts[sample] += text
-                    case SampleDone(_, tokens, _, found):
-                        usage += Usage(completion_tokens=tokens)
-                        probabilities = probabilities or found
-                    case CompletionDone(tokens, cached):
-                        usage += Usage(prompt_tokens=tokens, cache_hits=int(cached))
-        if probabilities:
-            return Value(**dict(zip(prompt.labels, probabilities, strict=True))), usage
-        return _shares([task.parse_value(text) for text in texts]), usage
+
+class _Tally:
+    """What one completion says and costs."""
+
+    def __init__(self) -> None:
+        self.texts: dict[int, str] = {}
+        self.probabilities: tuple[float, ...] = ()
+        self.usage = Usage()
+
+    def take(self, event: CompletionEvent) -> None:
+        match event:
+            case TextDelta(sample, text):
+                self.texts[sample] = self.texts.get(sample, "") + text
+            case SampleDone(sample, tokens, _, probabilities):
+                self.texts.setdefault(sample, "")
+                self.probabilities = self.probabilities or probabilities
+                self.usage += Usage(completion_tokens=tokens)
+            case CompletionDone(tokens, cached):
+                self.usage += Usage(prompt_tokens=tokens, cache_hits=int(cached))
+
+
+def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
+    """Ask for labels, or, with no samples wanted, for the probabilities of the first token."""
+    if request.samples == 0 and not prompt.labels:
+        raise InvalidInput("this prompt style does not begin with a label: samples are needed", field="samples")
+    samples = request.samples or 1
+    sampling = request.sampling if request.samples else replace(request.sampling, max_tokens=1)
+    return CompletionRequest(
+        prompt=prompt.text,
+        samples=samples,
+        sampling=sampling,
+        seed=derive_seed(prompt.text, sampling, samples, request.seed),
+        stop=prompt.stop,
+        labels=() if request.samples else prompt.labels,
+    )
+
+
+def _read_value(task: Task, prompt: Prompt, tally: _Tally) -> Value:
+    """Return the probabilities that were read, else each label's share of the samples."""
+    if tally.probabilities:
+        return Value(**dict(zip(prompt.labels, tally.probabilities, strict=True)))
+    return _shares([task.parse_value(text) for text in tally.texts.values()])
 
 
 def _shares(labels: Sequence[Label | None]) -> Value:

@@ -43,9 +43,7 @@ class Generator:
                 prompt=prompt.text,
                 samples=request.samples,
                 sampling=request.sampling,
-                seed=derive_seed(
-                    prompt.text, self._model.revision, request.sampling, request.samples, request.draw, request.seed
-                ),
+                seed=derive_seed(prompt.text, request.sampling, request.samples, request.draw, request.seed),
                 stop=prompt.stop,
             )
             yield ProposeUpdate(id=request.id, usage=Usage(model_calls=1))
@@ -146,6 +144,8 @@ class _Reader:
                 elif len(self._known) < self._request.max_thoughts:
                     self._known.add(proposal.text)
                     proposals.append(proposal)
+                else:
+                    again = Dropped()
             self._again[text] = again
         return proposals, dropped
 

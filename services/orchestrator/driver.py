@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.core.budget import Budget, Cost, Resource
+from services.core.errors import PermanentError, TemporaryError
 from services.core.search import Ask, Child, SearchPolicy, Tell
 from services.core.thought import Proposal, State, Thought, Usage
 from services.core.tree import (
@@ -29,6 +30,7 @@ from services.core.tree import (
 from services.orchestrator.expansion import Expansion, propose
 from services.orchestrator.judging import Judge, Judgement
 from services.orchestrator.solve import SPENT, Concurrency, Outcome, SolveOptions, SolveStatus, Stages
+from services.rpc import deadline
 
 MOST_IN_FLIGHT = {Concurrency.SEQUENTIAL: 1, Concurrency.LEVEL: 1024, Concurrency.ASYNC: 64}
 """Expansions under way at a time: the credit that bounds what workers may have to say at once."""
@@ -73,7 +75,10 @@ class Driver:
             return self._outcome(SolveStatus.CANCELLED)
         try:
             limit = self._options.limits.wall_seconds
-            async with asyncio.timeout(limit if within is None else min(limit, within)), self._group:
+            limit = limit if within is None else min(limit, within)
+            # Calls may outlast the search a little: it is the search's end that cancels them, not the reverse.
+            deadline.hold_to(limit + 2 * deadline.MARGIN_SECONDS)
+            async with asyncio.timeout(limit), self._group:
                 self._searching = self._group.create_task(self._search(emit))
             status = SolveStatus.CANCELLED if self._searching.cancelled() else self._searching.result()
         except TimeoutError:
@@ -99,7 +104,7 @@ class Driver:
             while True:
                 short = self._start()
                 if not self._untold:
-                    return self._end(short)
+                    return SPENT[short] if short else SolveStatus.EXHAUSTED
                 await emit(self._tell(await self._next()))
                 if self.tree.answer and self.policy.rules.stops_at_answer:
                     return SolveStatus.SOLVED
@@ -107,12 +112,6 @@ class Driver:
             self._judge.close()
             for call in self._calls:
                 call.cancel()
-
-    def _end(self, short: Resource | None) -> SolveStatus:
-        """Return how a search ended that has nothing under way and nothing that it can begin."""
-        if self._answer():
-            return SolveStatus.SOLVED
-        return SPENT[short] if short else SolveStatus.EXHAUSTED
 
     def _answer(self) -> Node | None:
         """Return the answer: the first that is certain, or the policy's own choice if that is."""
@@ -161,6 +160,7 @@ class Driver:
             ask=replace(ask, samples=samples),
             state=State(self._options.problem, self.tree.steps(ask.thought_id)),
             reserved=reserved,
+            thoughts_at_most=self._options.thoughts_at_most(ask, samples),
             answer_completes=self._options.concurrency is Concurrency.ASYNC and self.policy.rules.stops_at_answer,
             complete=asyncio.get_running_loop().create_future(),
         )
@@ -183,19 +183,20 @@ class Driver:
         nodes = len(self.tree)
         usage = expansion.usage
         self._proposing += usage
-        children = []
+        children: dict[str, Child] = {}
         for proposal, judged in expansion.children:
-            if judged.done():
+            if judged.done() and not isinstance(judged.result().error, TemporaryError):
                 child, cost = self._add(parent, proposal, judged.result())
-                children.append(child)
+                children[child.thought_id] = child
                 usage += cost
-        if expansion.error:
-            if parent.parent_id is None and not children:
-                raise expansion.error
+        # A thought that was expanded before, or that brought something, or may yet, is not given up.
+        failed = isinstance(expansion.error, PermanentError) and ask.draw == 0 and not children
+        if expansion.error and len(self.tree) == 1 and not self._untold:
+            raise expansion.error
+        if failed and expansion.error:
             self.tree.apply(Failed(parent.id, expansion.error.reason, str(expansion.error)))
         self.tree.apply(Expanded(parent.id, ask.draw, expansion.dropped, usage))
-        tell = Tell(parent.id, ask.draw, tuple(children), failed=expansion.error is not None)
-        for prune in self.policy.tell(tell):
+        for prune in self.policy.tell(Tell(parent.id, ask.draw, tuple(children.values()), failed=failed)):
             self.tree.apply(Pruned(prune.thought_id, prune.reason))
         self.budget.settle(expansion.reserved, nodes=len(self.tree) - nodes, usage=usage)
         return self.tree.events[logged:]
@@ -217,6 +218,9 @@ class Driver:
 
     def _outcome(self, status: SolveStatus) -> Outcome:
         answer = self._answer()
+        if answer:
+            # However the search ended.
+            status = SolveStatus.SOLVED
         best = answer.thought.id if answer else self.policy.best()
         # What was cut short has cost something too: what was reported of it counts.
         usage = sum((expansion.usage for expansion in self._untold), self._proposing + self._judge.usage)

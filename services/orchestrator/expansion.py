@@ -26,12 +26,14 @@ class Expansion:
     ask: Ask
     state: State
     reserved: Cost
+    thoughts_at_most: int
     answer_completes: bool
     complete: asyncio.Future[None]
     children: list[tuple[Proposal, Judged]] = field(default_factory=list)
     dropped: Dropped = field(default_factory=Dropped)
     usage: Usage = field(default_factory=Usage)
     error: KotError | None = None
+    _keys: set[str] = field(default_factory=set)
     _proposed: bool = False
     _unjudged: int = 0
 
@@ -40,6 +42,10 @@ class Expansion:
         self.dropped += update.dropped
         self.usage += update.usage
         for proposal in update.proposals:
+            if proposal.key in self._keys or len(self._keys) == self.thoughts_at_most:
+                # A broken call that was made again: nothing is counted twice but what was spent twice.
+                continue
+            self._keys.add(proposal.key)
             judged = judge(self.state, proposal)
             self.children.append((proposal, judged))
             self._unjudged += 1
@@ -96,7 +102,7 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         task=options.task,
         state=expansion.state,
         samples=ask.samples,
-        max_thoughts=options.thoughts_at_most(ask, ask.samples),
+        max_thoughts=expansion.thoughts_at_most,
         sampling=options.sampling,
         method=options.rules.method,
         seed=options.seed,

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.core.errors import KotError, ModelFailed, WorkerUnavailable
+from services.core.errors import KotError, ModelFailed, TemporaryError, WorkerUnavailable
 from services.core.ports import EvaluateRequest, ValidateRequest
 from services.core.thought import Proposal, State, Usage, Value, Verdict
 from services.orchestrator.solve import SolveOptions, Stages
@@ -46,7 +47,7 @@ class Judge:
     def judge(self, state: State, proposal: Proposal) -> Judged:
         """Return the judgement of the step `proposal` from `state`; interchangeable states share one."""
         judged = self._by_key.get(proposal.key)
-        if judged is None:
+        if judged is None or _may_succeed_yet(judged):
             judged = self._by_key[proposal.key] = asyncio.get_running_loop().create_future()
             batcher = self._states if proposal.answer is None else self._answers
             batcher.add((state, proposal, judged))
@@ -67,10 +68,11 @@ class Judge:
             seed=self._options.seed,
         )
         with _settling(items):
-            async for updates in self._stages.evaluator.evaluate([request]):
-                for update in updates:
-                    self.usage += update.usage
-                    _settle(items[update.index], Judgement(update.value, usage=update.usage, error=update.error))
+            async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
+                async for updates in ready:
+                    for update in updates:
+                        self.usage += update.usage
+                        _settle(items[update.index], Judgement(update.value, usage=update.usage, error=update.error))
 
     async def _validate(self, items: list[_Item]) -> None:
         requests = [
@@ -78,10 +80,11 @@ class Judge:
             for index, (state, proposal, _) in enumerate(items)
         ]
         with _settling(items):
-            async for updates in self._stages.validator.validate(requests):
-                for update in updates:
-                    judgement = Judgement(verdict=update.verdict, explanation=update.explanation)
-                    _settle(items[int(update.id)], judgement)
+            async with aclosing(self._stages.validator.validate(requests)) as ready:
+                async for updates in ready:
+                    for update in updates:
+                        judgement = Judgement(verdict=update.verdict, explanation=update.explanation)
+                        _settle(items[int(update.id)], judgement)
 
 
 class _settling:  # noqa: N801 - reads as a clause of `with`
@@ -102,6 +105,11 @@ class _settling:  # noqa: N801 - reads as a clause of `with`
         for item in self._items:
             _settle(item, Judgement(error=error or ModelFailed("the stage ended its answer without a judgement")))
         return True
+
+
+def _may_succeed_yet(judged: Judged) -> bool:
+    """Tell whether a judgement failed for a reason that may pass."""
+    return judged.done() and not judged.cancelled() and isinstance(judged.result().error, TemporaryError)
 
 
 def _settle(item: _Item, judgement: Judgement) -> None:

@@ -16,6 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import DeadlineExceeded, InvalidInput, KotError, PermanentError, Reason
+from services.rpc.deadline import hold_to
 from services.rpc.status import MAX_TEXT, abort
 
 _log = structlog.get_logger()
@@ -129,6 +130,7 @@ def _unary(
     behaviour: Callable[..., Awaitable[Any]], method: str, in_flight: _InFlight
 ) -> Callable[..., Awaitable[Any]]:
     async def call(request: Message | _Malformed, context: Context) -> Any:  # noqa: ANN401 - any response
+        hold_to(context.time_remaining())
         with in_flight:
             try:
                 return await behaviour(_checked(request), context)
@@ -145,6 +147,7 @@ def _streaming(
     in_flight: _InFlight,
 ) -> Callable[..., AsyncIterator[Any]]:
     async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - one or a stream
+        hold_to(context.time_remaining())
         with in_flight:
             try:
                 async with aclosing(behaviour(check(requests), context)) as responses:

@@ -12,7 +12,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.core.errors import PermanentError
+from services.core.errors import AddressUnusable
 from services.rpc.boundary import Boundary
 
 _log = structlog.get_logger()
@@ -20,6 +20,9 @@ _log = structlog.get_logger()
 MAX_MESSAGE_BYTES = 16 * 2**20
 CANCELLED_SECONDS = 5.0
 """How long calls that outlast the draining have to take their cancellation."""
+
+MAX_CONCURRENT_RPCS = 1000
+"""Calls at a time; more are refused as RESOURCE_EXHAUSTED."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -41,19 +44,15 @@ class Mount:
     servicer: object
 
 
-class AddressInUseError(PermanentError):
-    """The server cannot listen on its address."""
-
-
 @contextlib.asynccontextmanager
 async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float) -> AsyncGenerator[int, None]:
     """Serve while the context lasts; gives the port (0 for a unix socket), then drains.
 
     Draining: health turns to NOT_SERVING, new calls are refused, calls in flight have `drain_seconds` to end and are
-    cancelled then. Raises `AddressInUseError`.
+    cancelled then. Raises `AddressUnusable`.
     """
     boundary = Boundary()
-    server = grpc.aio.server(interceptors=[boundary], options=OPTIONS)
+    server = grpc.aio.server(interceptors=[boundary], options=OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
     for mount in mounts:
         mount.add(mount.servicer, server)
     names = [mount.name for mount in mounts]
@@ -63,7 +62,7 @@ async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise AddressInUseError(f"cannot listen on {address}: is another server there?") from error
+        raise AddressUnusable(f"cannot listen on {address}: is it taken, or none of this machine's?") from error
     await server.start()
     for name in ["", *names]:
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)

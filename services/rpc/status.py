@@ -32,6 +32,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.WORKER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.ADDRESS_UNUSABLE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 
@@ -44,6 +45,7 @@ _ERRORS: dict[Reason, type[KotError]] = {
     Reason.WORKER_UNAVAILABLE: errors.WorkerUnavailable,
     Reason.OVERLOADED: errors.Overloaded,
     Reason.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
+    Reason.ADDRESS_UNUSABLE: errors.AddressUnusable,
     Reason.INTERNAL: errors.PermanentError,
 }
 

@@ -11,17 +11,23 @@ T = TypeVar("T")
 
 MAX_BATCH = 256
 """Requests that one batch may have."""
+READ_SECONDS = 30
+"""A client that sends its requests, and does not say that these are all, is not waited for longer."""
 MAX_UNREAD = 256
 """Items that may wait for a slow reader; then their producer waits."""
 
 
 async def read_batch(requests: AsyncIterator[T]) -> list[T]:
-    """Read a client's stream to its end; `InvalidInput` past `MAX_BATCH`."""
+    """Read a client's stream to its end; `InvalidInput` past `MAX_BATCH`, or if the end does not come."""
     batch: list[T] = []
-    async for request in requests:
-        if len(batch) == MAX_BATCH:
-            raise InvalidInput(f"more than {MAX_BATCH} requests in one batch")
-        batch.append(request)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for request in requests:
+                if len(batch) == MAX_BATCH:
+                    raise InvalidInput(f"more than {MAX_BATCH} requests in one batch")
+                batch.append(request)
+    except TimeoutError as error:
+        raise InvalidInput(f"a batch has to be sent within {READ_SECONDS} s, and its stream closed") from error
     return batch
 
 

@@ -53,7 +53,8 @@ def only_the_second(end, fault):
 # --- the model ------------------------------------------------------------------------------------------------------
 
 SPEAKING = [Fault.SILENT, Fault.NOTHING, Fault.GARBAGE, Fault.REPEATS, Fault.ENDLESS]
-FAILING = [Fault.RAISES, Fault.OVERLOADED, Fault.BREAKS]
+LASTING = [Fault.RAISES, Fault.BREAKS]
+FAILING = [*LASTING, Fault.OVERLOADED]
 CONCURRENCY = ["SEQUENTIAL", "LEVEL", "ASYNC"]
 
 
@@ -82,7 +83,7 @@ async def test_a_root_that_cannot_be_expanded_ends_the_call_and_says_why(fault):
 
 
 @pytest.mark.parametrize("concurrency", CONCURRENCY)
-@pytest.mark.parametrize("fault", FAILING)
+@pytest.mark.parametrize("fault", LASTING)
 async def test_a_branch_that_fails_is_marked_and_the_search_goes_on(fault, concurrency):
     """What is expanded first after the root cannot be expanded; another way to the answer is found."""
     model = FaultyModel(only_the_second("Next:\n", fault))
@@ -96,13 +97,45 @@ async def test_a_branch_that_fails_is_marked_and_the_search_goes_on(fault, concu
     assert all(failure.message for failure in run.failures())
 
 
-@pytest.mark.parametrize("fault", FAILING)
+@pytest.mark.parametrize("fault", LASTING)
 async def test_a_thought_that_cannot_be_judged_is_marked_and_the_search_goes_on(fault):
     judge = FaultyModel(only_the_second("Value:", fault))
     async with fleet(scripted(), judge=judge) as target:
         run = await solve(target, request_batch_size=1, budget={"completion_tokens": 100_000})
     assert run.status == "SOLVED"
     assert run.failures()
+
+
+@pytest.mark.parametrize("end", ["Next:\n", "Value:"])
+async def test_what_a_busy_model_refuses_is_not_given_up(end):
+    async with fleet(FaultyModel(only_the_second(end, Fault.OVERLOADED))) as target:
+        run = await solve(target, request_batch_size=1, budget={"completion_tokens": 100_000})
+    assert run.status == "SOLVED"
+    assert run.failures() == []
+
+
+@pytest.mark.parametrize("strategy", ["bfs", "dfs", "best_first", "mcts", "sample_until_valid"])
+async def test_a_later_draw_that_fails_costs_nothing_of_what_was_found(strategy):
+    """Every search asks the root again some time; that this fails once is no reason to end."""
+    seen = []
+
+    def choose(request):
+        if "Input: 1 1 1 5\n" not in request.prompt or request.prompt.endswith("Value:"):
+            return Fault.NONE
+        seen.append(request)
+        return Fault.RAISES if len(seen) == 2 else Fault.NONE
+
+    async with fleet(FaultyModel(choose)) as target:
+        run = await solve(target, UNSOLVABLE, strategy=strategy, budget={"completion_tokens": 6000})
+    assert run.status == "COMPLETION_TOKENS_SPENT"
+    assert len(seen) > 2
+
+
+async def test_a_call_that_fails_is_counted():
+    model = FaultyModel(only_the_second("Value:", Fault.RAISES))
+    async with fleet(model) as target:
+        run = await solve(target, budget={"completion_tokens": 100_000}, concurrency="CONCURRENCY_MODEL_SEQUENTIAL")
+    assert run.result.usage.model_calls == model.started
 
 
 async def test_an_evaluator_that_always_fails_ends_in_a_status():

@@ -14,6 +14,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,12 @@ class EmbeddedModel:
         prompt_tokens = 0
         for first in range(0, request.samples, self._parallel):
             count = min(self._parallel, request.samples - first)
-            async for event in self._call(request, first, count):
-                if isinstance(event, CompletionDone):
-                    prompt_tokens = event.prompt_tokens
-                else:
-                    yield event
+            async with aclosing(self._call(request, first, count)) as events:
+                async for event in events:
+                    if isinstance(event, CompletionDone):
+                        prompt_tokens = event.prompt_tokens
+                    else:
+                        yield event
         yield CompletionDone(prompt_tokens)
 
     async def _call(self, request: CompletionRequest, first: int, count: int) -> AsyncGenerator[CompletionEvent, None]:
@@ -60,7 +62,10 @@ class EmbeddedModel:
             call.add_done_callback(lambda _: events.put_nowait(CompletionDone(stream.prompt_tokens)))
             while not isinstance(event := await events.get(), CompletionDone):
                 yield event
-            await call
+            try:
+                await call
+            except RuntimeError as error:
+                raise ModelFailed(f"the engine refused the request: {error}") from error
             stream.check()
             yield event
         finally:

@@ -7,6 +7,7 @@ import grpc
 from services.core.ports import CompletionEvent, CompletionRequest
 from services.rpc.channel import dial
 from services.rpc.convert import completion_event_from_proto, completion_request_to_proto
+from services.rpc.deadline import time_left
 from services.rpc.gen.kubeofthoughts.v1 import language_model_service_pb2_grpc
 from services.rpc.status import from_rpc_error
 from services.settings import ModelSettings
@@ -26,7 +27,7 @@ class RemoteModel:
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Draw the samples; leaving the iterator cancels the call."""
-        call = self._stub.Complete(completion_request_to_proto(request), timeout=self._timeout)
+        call = self._stub.Complete(completion_request_to_proto(request), timeout=time_left(self._timeout))
         try:
             async for message in call:
                 yield completion_event_from_proto(message)

@@ -33,8 +33,8 @@ class Sampler:
         """Count the solutions."""
         if result.thought_id == self.root_id and result.draw in self._in_flight:
             self._in_flight.remove(result.draw)
-            self._failed = self._failed or result.failed
             self.votes.update(child.thought_id for child in result.children)
+            self._failed = result.failed and not self.votes and not self._in_flight
         return []
 
 

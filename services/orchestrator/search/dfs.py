@@ -56,7 +56,7 @@ class Policy:
         return taken.pruned
 
     def best(self) -> str:
-        """Return the deepest of the best scored."""
+        """Return the best scored of the deepest."""
         return self._nodes.best.thought_id
 
     def _begin_round(self) -> None:

@@ -89,7 +89,7 @@ class Policy:
         return taken.pruned
 
     def best(self) -> str:
-        """Return the deepest of the best scored."""
+        """Return the best scored of the deepest."""
         return self._nodes.best.thought_id
 
     def _walk(self) -> list[_Arm] | None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$kubeofthoughts/v1/error_reason.proto\x12\x11kubeofthoughts.v1*\x9c\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12\"\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x02\x12 \n\x1c\x45RROR_REASON_INVALID_PROBLEM\x10\x03\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_TASK\x10\x04\x12!\n\x1d\x45RROR_REASON_UNKNOWN_STRATEGY\x10\x05\x12 \n\x1c\x45RROR_REASON_INVALID_SETTING\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_SOLVE\x10\x07\x12 \n\x1c\x45RROR_REASON_DUPLICATE_SOLVE\x10\x08\x12 \n\x1c\x45RROR_REASON_PROMPT_TOO_LONG\x10\t\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNUSABLE\x10\n\x12\x1d\n\x19\x45RROR_REASON_MODEL_FAILED\x10\x0b\x12#\n\x1f\x45RROR_REASON_WORKER_UNAVAILABLE\x10\x0c\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\r\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0e\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$kubeofthoughts/v1/error_reason.proto\x12\x11kubeofthoughts.v1*\xbf\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12\"\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x02\x12 \n\x1c\x45RROR_REASON_INVALID_PROBLEM\x10\x03\x12\x1d\n\x19\x45RROR_REASON_UNKNOWN_TASK\x10\x04\x12!\n\x1d\x45RROR_REASON_UNKNOWN_STRATEGY\x10\x05\x12 \n\x1c\x45RROR_REASON_INVALID_SETTING\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_UNKNOWN_SOLVE\x10\x07\x12 \n\x1c\x45RROR_REASON_DUPLICATE_SOLVE\x10\x08\x12 \n\x1c\x45RROR_REASON_PROMPT_TOO_LONG\x10\t\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNUSABLE\x10\n\x12\x1d\n\x19\x45RROR_REASON_MODEL_FAILED\x10\x0b\x12#\n\x1f\x45RROR_REASON_WORKER_UNAVAILABLE\x10\x0c\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\r\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0e\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0f\x12!\n\x1d\x45RROR_REASON_ADDRESS_UNUSABLE\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kubeofthoughts.v1.error_rea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=60
-  _globals['_ERRORREASON']._serialized_end=600
+  _globals['_ERRORREASON']._serialized_end=635
 # @@protoc_insertion_point(module_scope)
