@@ -1,12 +1,11 @@
 """Runs one service as a process: its settings, its logs, its loop, its orderly end."""
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
 
 import structlog
+import uvloop
 
 from services.adapters.llm import create_model
 from services.core.errors import KotError
@@ -14,8 +13,6 @@ from services.core.ports import LanguageModel
 from services.rpc.server import Mount, serve_until_told
 from services.settings import ModelSettings, ServerSettings, read_settings
 from services.telemetry import logs
-
-T = TypeVar("T")
 
 UNUSABLE = 78
 """Exit code for settings that cannot work (EX_CONFIG)."""
@@ -36,7 +33,7 @@ def run(service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]]) -> 
     try:
         settings = read_settings(ServerSettings)
         _configure_logs(service, settings)
-        run_loop(serve(settings))
+        uvloop.run(serve(settings))
     except KotError as error:
         structlog.get_logger().error("unusable", reason=error.reason, message=str(error))
         sys.exit(UNUSABLE)
@@ -55,12 +52,3 @@ def run_with_model(service: str, mounts: Callable[[LanguageModel], Sequence[Moun
 
 def _configure_logs(service: str, settings: ServerSettings) -> None:
     logs.configure(service=service, pod=settings.pod, revision=settings.revision, level=settings.log_level)
-
-
-def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the fastest event loop there is."""
-    if sys.platform == "win32":
-        return asyncio.run(main)
-    import uvloop
-
-    return uvloop.run(main)

@@ -71,8 +71,16 @@ class Bench:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
         async with connect(target) as client:
+            await self._check(client)
             with bar if console.is_terminal else nullcontext():
                 return [await self._measure(client, strategy, bar) for strategy in self.strategies]
+
+    async def _check(self, client: Client) -> None:
+        """Let the server refuse a wrong strategy or setting now, rather than after the puzzles of the one before."""
+        for strategy in self.strategies:
+            request = build_request(self.puzzles[0], strategy, self.options, wire.EVENT_DETAIL_RESULT)
+            request.budget.completion_tokens = 1
+            await client.solve_to_end(request)
 
     async def _measure(self, client: Client, strategy: str, bar: Progress) -> Figures:
         task = bar.add_task(strategy, total=len(self.puzzles))

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -83,15 +84,15 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 def show_figures(console: Console, figures: Sequence[Figures]) -> None:
     """Print one row a strategy."""
-    table = Table("strategy", "solved", "share", "95 % interval", "calls", "tokens in", "tokens out", "s / puzzle")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("strategy", "solved", "95 % interval", "calls", "tokens in", "out", "s/puzzle", box=SIMPLE)
+    for column in table.columns:
+        column.no_wrap = True
+        column.justify = "left" if column.header == "strategy" else "right"
     for each in figures:
         table.add_row(
             each.strategy,
-            f"{each.solved:,} of {each.puzzles:,}",
-            f"{each.solved_share:.1%}",
-            f"{each.ci95[0]:.1%} to {each.ci95[1]:.1%}",
+            f"{each.solved:,}/{each.puzzles:,}",
+            f"{each.ci95[0]:.0%} to {each.ci95[1]:.0%}",
             f"{each.model_calls:,}",
             f"{each.prompt_tokens:,}",
             f"{each.completion_tokens:,}",

@@ -190,9 +190,9 @@ def _hint(error: KotError) -> str:
 
 
 def _run(command: Coroutine[Any, Any, T]) -> T:
-    from services.process import run_loop
+    import uvloop
 
-    return run_loop(command)
+    return uvloop.run(command)
 
 
 def _console(*, stderr: bool = False) -> "Console":

@@ -70,7 +70,7 @@ class Hyperparameters:
     value_samples: Annotated[
         int | None,
         Wire("value_samples"),
-        _search(help="Labels sampled to judge a state; 0 reads the model's probabilities. (default 0)"),
+        _search(help="Labels sampled to judge a state. (default: the model's probabilities; few-shot: 3)"),
     ] = None
     trust_arithmetic: Annotated[
         bool, Wire("trust_arithmetic"), _search("--trust-arithmetic", help="Check answers only, not each step.")

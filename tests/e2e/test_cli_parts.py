@@ -121,7 +121,6 @@ def test_the_defaults_that_help_states_are_the_servers():
         "max_completion_tokens": limits.completion_tokens,
         "max_seconds": limits.wall_seconds,
         "request_batch_size": DEFAULT_BATCH_SIZE,
-        "value_samples": request.value_samples,
         "seed": request.seed,
     }
     for option, default in expected.items():

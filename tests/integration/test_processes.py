@@ -7,7 +7,7 @@ import time
 
 import grpc
 import pytest
-from fleet import UNSOLVABLE, solve, solve_request
+from fleet import UNSOLVABLE, fleet, solve, solve_request
 from processes import four_processes, service
 
 from services.rpc.channel import dial
@@ -108,7 +108,11 @@ async def test_an_evaluator_may_use_the_generators_model(tmp_path):
             with service("orchestrator", tmp_path, **targets) as front:
                 for started in (first, judge, checker, front):
                     started.wait_until_serving()
-                assert (await solve(front.target)).status == "SOLVED"
+                there = await solve(front.target)
+    async with fleet() as target:
+        here = await solve(target)
+    assert there.status == "SOLVED"
+    assert there.log == here.log, "where the model runs changes what is found"
 
 
 @pytest.mark.parametrize(
