@@ -84,7 +84,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 def show_figures(console: Console, figures: Sequence[Figures]) -> None:
     """Print one row a strategy."""
-    table = Table("strategy", "solved", "95 % interval", "calls", "tokens in", "out", "s/puzzle", box=SIMPLE)
+    caption = "95 % interval; model calls, tokens in and out, of all; seconds a puzzle"
+    table = Table("strategy", "solved", "95 %", "calls", "in", "out", "s", box=SIMPLE, caption=caption)
     for column in table.columns:
         column.no_wrap = True
         column.justify = "left" if column.header == "strategy" else "right"
