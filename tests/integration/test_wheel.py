@@ -31,6 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_weights_and_generated_code_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "services/weights/thought-model.gguf" in names
+    assert "services/weights/MODEL_CARD.md" in names
     assert "services/rpc/gen/kubeofthoughts/v1/orchestrator_service_pb2.py" in names
     assert "services/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "models/"))]
