@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -78,9 +78,7 @@ class Bench:
     async def _check(self, client: Client) -> None:
         """Let the server refuse a wrong strategy or setting now, rather than after the puzzles of the one before."""
         for strategy in self.strategies:
-            request = build_request(self.puzzles[0], strategy, self.options, wire.EVENT_DETAIL_RESULT)
-            request.budget.completion_tokens = 1
-            await client.solve_to_end(request)
+            await self._solve(client, strategy, self.puzzles[0], replace(self.options, max_completion_tokens=1))
 
     async def _measure(self, client: Client, strategy: str, bar: Progress) -> Figures:
         task = bar.add_task(strategy, total=len(self.puzzles))
@@ -92,15 +90,10 @@ class Bench:
         places = asyncio.Semaphore(self.parallel)
 
         async def solve(puzzle: str) -> Solved:
-            request = build_request(puzzle, strategy, self.options, wire.EVENT_DETAIL_RESULT)
             async with places:
-                try:
-                    result = await client.solve_to_end(request)
-                except InvalidInput as error:
-                    message = f"puzzle {puzzle[:64]!r}: {error}"
-                    raise InvalidInput(message, field=error.field, reason=error.reason) from error
+                solved = await self._solve(client, strategy, puzzle, self.options)
             on_solved()
-            return Solved(puzzle, result)
+            return solved
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -109,3 +102,12 @@ class Bench:
             # Whatever failed first ended the rest.
             raise failures.exceptions[0] from failures
         return [task.result() for task in tasks]
+
+    @staticmethod
+    async def _solve(client: Client, strategy: str, puzzle: str, options: Hyperparameters) -> Solved:
+        request = build_request(puzzle, strategy, options, wire.EVENT_DETAIL_RESULT)
+        try:
+            return Solved(puzzle, await client.solve_to_end(request))
+        except InvalidInput as error:
+            message = f"puzzle {puzzle[:64]!r}: {error}"
+            raise InvalidInput(message, field=error.field, reason=error.reason) from error
