@@ -84,7 +84,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 def show_figures(console: Console, figures: Sequence[Figures]) -> None:
     """Print one row a strategy."""
-    caption = "95 % interval; model calls, tokens in and out, of all; seconds a puzzle"
+    caption = "95 % interval; calls and tokens of all; seconds a puzzle"
     table = Table("strategy", "solved", "95 %", "calls", "in", "out", "s", box=SIMPLE, caption=caption)
     for column in table.columns:
         column.no_wrap = True

@@ -453,3 +453,14 @@ def test_bench_does_not_begin_what_it_could_not_write(tmp_path):
     ended = kot("bench", "--puzzles", puzzles, "--json", str(tmp_path / "nowhere" / "out.json"))
     assert_plain(ended, 2)
     assert "nowhere" in ended.stderr
+
+
+def test_bench_refuses_a_setting_that_one_of_its_strategies_has_not_before_it_solves_anything(tmp_path, target):
+    puzzles = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11")
+    ended = kot(
+        "bench", "--puzzles", puzzles, "-s", "bfs", "-s", "dfs", "--beam-width", "3",
+        "--json", tmp_path / "out.json", "--target", target,
+    )  # fmt: skip
+    assert_plain(ended, 2)
+    assert "beam_width" in ended.stderr
+    assert not (tmp_path / "out.json").exists()
