@@ -16,6 +16,7 @@ from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.settings import ModelSettings
+from services.telemetry import logs
 
 Solve = tuple[str, list[bytes]]
 """An answer, and the events that led to it."""
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="take so many puzzles only")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
+    logs.configure(service="benchmark", pod="local", revision="local", level="error")
     puzzles = read_puzzles(options.puzzles, options.limit)
     scripted, embedded = compare("scripted", puzzles), compare("embedded", puzzles)
     figures = {

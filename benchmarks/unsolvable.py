@@ -12,6 +12,7 @@ from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.settings import ModelSettings
+from services.telemetry import logs
 
 
 async def solve_all(puzzles: list[str], strategy: str) -> list[wire.SolveResult]:
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--strategy", default="bfs")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
+    logs.configure(service="benchmark", pod="local", revision="local", level="error")
     results = asyncio.run(solve_all(read_puzzles(options.puzzles, options.limit), options.strategy))
     tokens = [result.usage.completion_tokens for result in results]
     seconds = [result.elapsed_seconds for result in results]
