@@ -95,7 +95,12 @@ class Driver:
             self._searching.cancel()
 
     def _spawn(self, call: Coroutine[Any, Any, None]) -> None:
-        task = self._group.create_task(call)
+        try:
+            task = self._group.create_task(call)
+        except RuntimeError:
+            # The group is being cancelled, and what runs in it has not heard of it yet: nothing more is begun.
+            call.close()
+            return
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
