@@ -67,10 +67,12 @@ def value_quality(llama: Llama, roots: list[State]) -> dict[str, float]:
     trained = visits(training_roots()).keys()
     states = sorted({step.state for root in roots for step in steps(root)})
     scored = {state: (value(llama, state), wins(state)) for state in states}
+    unseen_winning = [score for state, (score, winning) in scored.items() if state not in trained and winning]
     return {
         "seen_states": sum(state in trained for state in states),
         "unseen_states": sum(state not in trained for state in states),
-        "unseen_winning_states": sum(state not in trained and wins(state) for state in states),
+        "unseen_winning_states": len(unseen_winning),
+        "unseen_winning_states_scored_above_half": mean(score > 0.5 for score in unseen_winning),
         "auc_seen": auc(score for state, score in scored.items() if state in trained),
         "auc_unseen": auc(score for state, score in scored.items() if state not in trained),
     }
