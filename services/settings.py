@@ -1,11 +1,13 @@
 """Settings, one frozen class a topic. The environment is read here and nowhere else; only wiring reads these."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.budget import Price
 from services.core.errors import InvalidInput
 from services.core.task import PromptStyle
 
@@ -56,6 +58,15 @@ class ServerSettings(_Settings):
     """This pod's revision, in every log line; Knative sets `K_REVISION`."""
 
 
+class OpenAIEndpoint(StrEnum):
+    """How a server of OpenAI's protocol is asked."""
+
+    CHAT = "chat"
+    """`/chat/completions`: the prompt is what a user says."""
+    COMPLETIONS = "completions"
+    """`/completions`: the model continues the prompt."""
+
+
 class ModelSettings(_Settings):
     """The language model of a generator or an evaluator."""
 
@@ -72,7 +83,23 @@ class ModelSettings(_Settings):
     model_target: str = "localhost:8081"
     """Where the remote backend's generator listens."""
     model_timeout: PositiveFloat = 55.0
-    """Seconds that one call of the remote backend may take."""
+    """Seconds that one call of the remote or the openai_compatible backend may take, its retries included."""
+    openai_base_url: str = "http://localhost:8000/v1"
+    """The openai_compatible backend's server, up to `/chat/completions` or `/completions`."""
+    openai_model: str = ""
+    """The model's name on that server."""
+    openai_endpoint: OpenAIEndpoint = OpenAIEndpoint.CHAT
+    """How that server is asked."""
+    openai_api_key: SecretStr = SecretStr("")
+    """The key for that server, if it wants one."""
+    openai_api_key_file: Path | None = None
+    """A file that has the key; goes before `openai_api_key`."""
+    openai_samples_per_request: NonNegativeInt = 0
+    """Samples that one request to that server may ask for; 0 is all. Some servers know only 1."""
+    openai_requests_per_minute: NonNegativeInt = 0
+    """Requests that this process may send to that server in a minute; 0 is no limit."""
+    openai_tokens_per_minute: NonNegativeInt = 0
+    """Tokens that they may cost, prompts included; 0 is no limit."""
 
 
 class StageSettings(_Settings):
@@ -99,3 +126,13 @@ class OrchestratorSettings(_Settings):
     """How prompts are written, where a solve does not say."""
     max_solves: PositiveInt = 256
     """Solves at a time; more are refused."""
+    prices: dict[str, Price] = {}
+    """What models charge, in dollars a million tokens, as JSON: `{"NAME": {"prompt": 2.5, "completion": 10}}`."""
+    propose_model: str = ""
+    """The name in `KOT_PRICES` of the generator's model; one that is not there is free."""
+    value_model: str = ""
+    """The name in `KOT_PRICES` of the evaluator's model; one that is not there is free."""
+
+    def price(self, model: str) -> Price:
+        """Return what a model charges; nothing if its price is not known."""
+        return self.prices.get(model, Price())

@@ -8,16 +8,16 @@ in it is swallowed; the engine opens a loopback HTTP port, which gets a random k
 
 import asyncio
 import hashlib
-import math
 import os
 import secrets
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from services.adapters.llm._labels import label_probabilities
 from services.core.errors import ModelFailed, ModelUnusable, PromptTooLong
 from services.core.ports import CompletionDone, CompletionEvent, CompletionRequest, SampleDone, TextDelta
 from services.settings import ModelSettings
@@ -114,7 +114,8 @@ class _Stream:
         sample = self._first + choice["index"]
         if sample not in self._probabilities and self._request.labels and choice.get("logprobs"):
             first_token = choice["logprobs"]["content"][0]["top_logprobs"]
-            self._probabilities[sample] = _label_probabilities(self._request.labels, first_token)
+            tokens = [(token["token"], token["logprob"]) for token in first_token]
+            self._probabilities[sample] = label_probabilities(self._request.labels, tokens)
         text = self._text.get(sample, "") + choice["text"]
         done = choice["finish_reason"]
         if text and (done or "\n" in text):
@@ -125,12 +126,6 @@ class _Stream:
             self.prompt_tokens = usage["prompt_tokens"]
             probabilities = self._probabilities.get(sample, ())
             self._hand_on(SampleDone(sample, usage["completion_tokens"], done == "length", probabilities))
-
-
-def _label_probabilities(labels: Sequence[str], tokens: Sequence[dict[str, Any]]) -> tuple[float, ...]:
-    """Sum the probability of every first token that begins a label."""
-    begun = [(token["token"].strip(), math.exp(token["logprob"])) for token in tokens]
-    return tuple(sum(p for text, p in begun if text and label.startswith(text)) for label in labels)
 
 
 def _payload(request: CompletionRequest, first: int, count: int) -> dict[str, Any]:
