@@ -3,14 +3,16 @@
 from contextlib import asynccontextmanager
 from functools import cache
 
+import xllamacpp
 from fleet import socket, until
 
 from services.adapters.llm.embedded import create as create_embedded
+from services.adapters.llm.openai_compatible import create as create_openai_compatible
 from services.adapters.llm.remote import RemoteModel
 from services.adapters.llm.scripted import ScriptedModel
 from services.generator import wiring as generator
 from services.rpc.server import serving
-from services.settings import ModelSettings
+from services.settings import ModelSettings, OpenAIEndpoint, default_weights
 from services.testing.faulty_model import FaultyModel
 from services.testing.language_model_suite import LanguageModelSuite
 
@@ -81,3 +83,52 @@ class TestRemoteEmbeddedModel(LanguageModelSuite):
             model = RemoteModel(address, timeout=20)
             yield model
             await model.close()
+
+
+SLOTS = 16
+KEY = "a key that llama.cpp checks"
+
+
+@cache
+def llama_server():
+    """llama.cpp's own HTTP server with the shipped weights; its chat template is the bare message."""
+    params = xllamacpp.CommonParams()
+    params.model.path = str(default_weights())
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * 128
+    params.kv_unified = True
+    params.warmup = False
+    params.fit_params = False
+    params.verbosity = -1
+    params.chat_template = "{{ messages[0].content }}"
+    params.api_keys = [KEY]
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
+    return xllamacpp.Server(params)
+
+
+class TestOpenAICompatibleCompletions(LanguageModelSuite):
+    """Over HTTP, from llama.cpp's server, which refuses more samples at a time than it has slots."""
+
+    prompt = PROMPT
+    label_prompt = VALUE_PROMPT
+    too_long = "Input: " + "1 " * 5000
+    endpoint = OpenAIEndpoint.COMPLETIONS
+
+    @asynccontextmanager
+    async def opened(self):
+        model = create_openai_compatible(
+            ModelSettings(
+                openai_base_url=f"{llama_server().listening_address}/v1",
+                openai_model="thought-model",
+                openai_endpoint=self.endpoint,
+                openai_api_key=KEY,
+                openai_samples_per_request=SLOTS,
+            )
+        )
+        yield model
+        await model.close()
+
+
+class TestOpenAICompatibleChat(TestOpenAICompatibleCompletions):
+    endpoint = OpenAIEndpoint.CHAT
