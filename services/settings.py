@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.budget import Price
 from services.core.errors import InvalidInput
 from services.core.task import PromptStyle
 
@@ -125,3 +126,13 @@ class OrchestratorSettings(_Settings):
     """How prompts are written, where a solve does not say."""
     max_solves: PositiveInt = 256
     """Solves at a time; more are refused."""
+    prices: dict[str, Price] = {}
+    """What models charge, in dollars a million tokens, as JSON: `{"NAME": {"prompt": 2.5, "completion": 10}}`."""
+    propose_model: str = ""
+    """The name in `KOT_PRICES` of the generator's model; one that is not there is free."""
+    value_model: str = ""
+    """The name in `KOT_PRICES` of the evaluator's model; one that is not there is free."""
+
+    def price(self, model: str) -> Price:
+        """Return what a model charges; nothing if its price is not known."""
+        return self.prices.get(model, Price())

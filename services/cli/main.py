@@ -43,7 +43,7 @@ LogLevel = Annotated[
 Strategy = Annotated[
     str | None,
     typer.Option(
-        "--strategy", "-s", help="How to search; see `kot strategies`. (default bfs)", rich_help_panel="Search"
+        "--strategy", "-s", help="How to search; see `kot strategies`. (default auto)", rich_help_panel="Search"
     ),
 ]
 
@@ -109,7 +109,7 @@ def bench_command(
     puzzles: Annotated[Path, typer.Option(help="A CSV file with a column `puzzle`.", show_default=False)],
     strategy: Annotated[
         list[str] | None,
-        typer.Option("--strategy", "-s", help="A strategy to measure; may be repeated. (default bfs)"),
+        typer.Option("--strategy", "-s", help="A strategy to measure; may be repeated. (default auto)"),
     ] = None,
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Where to write the figures.", show_default=False)
@@ -127,7 +127,7 @@ def bench_command(
 
     if json_out is not None:
         check_writable(json_out)
-    bench = Bench(read_puzzles(puzzles, limit), strategy or ["bfs"], options, parallel=parallel)
+    bench = Bench(read_puzzles(puzzles, limit), strategy or ["auto"], options, parallel=parallel)
     figures = _run(bench.run(target, _console(stderr=True)))
     if json_out is not None:
         write_figures(json_out, figures)

@@ -114,6 +114,19 @@ class Hyperparameters:
         Wire("budget.completion_tokens"),
         _budget(help="Tokens written by the model at most. (default 20000)"),
     ] = None
+    max_depth: Annotated[
+        int | None, Wire("budget.depth"), _budget(help="Steps from the problem to a thought at most. (default 64)")
+    ] = None
+    max_prompt_tokens: Annotated[
+        int | None,
+        Wire("budget.prompt_tokens"),
+        _budget(help="Tokens read by the model at most. (default 10000000)"),
+    ] = None
+    max_dollars: Annotated[
+        float | None,
+        Wire("budget.dollars"),
+        _budget(help="Price of all calls at most, where KOT_PRICES is set. (default: no limit)"),
+    ] = None
     max_seconds: Annotated[float | None, Wire("budget.wall_seconds"), _budget(help="Seconds at most. (default 60)")] = (
         None
     )

@@ -23,6 +23,10 @@ CANCEL_AGAIN_SECONDS = 0.1
 ENDS = {
     wire.SOLVE_STATUS_EXHAUSTED: "not found within the search: the strategy has nothing more to try",
     wire.SOLVE_STATUS_NODES_SPENT: "not found within the budget of thoughts; --max-nodes raises it",
+    wire.SOLVE_STATUS_DEPTH_SPENT: "not found within the limit of depth; --max-depth raises it",
+    wire.SOLVE_STATUS_PROMPT_TOKENS_SPENT: "not found within the budget of prompt tokens; "
+    "--max-prompt-tokens raises it",
+    wire.SOLVE_STATUS_DOLLARS_SPENT: "not found within the budget of dollars; --max-dollars raises it",
     wire.SOLVE_STATUS_MODEL_CALLS_SPENT: "not found within the budget of model calls; --max-model-calls raises it",
     wire.SOLVE_STATUS_COMPLETION_TOKENS_SPENT: "not found within the budget of completion tokens; "
     "--max-completion-tokens raises it",

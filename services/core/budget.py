@@ -1,7 +1,8 @@
 """Hard budgets: the worst case of a call is reserved before it is made and refunded after."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from services.core.thought import Usage
@@ -11,8 +12,11 @@ class Resource(StrEnum):
     """What a budget limits."""
 
     NODES = "nodes"
+    DEPTH = "depth"
     MODEL_CALLS = "model_calls"
+    PROMPT_TOKENS = "prompt_tokens"
     COMPLETION_TOKENS = "completion_tokens"
+    DOLLARS = "dollars"
     WALL_TIME = "wall_seconds"
 
 
@@ -22,10 +26,16 @@ class Limits:
 
     nodes: int = 10_000
     """Thoughts in the tree."""
+    depth: int = 64
+    """Steps from the root to a thought."""
     model_calls: int = 10_000
     """Requests to the model."""
+    prompt_tokens: int = 10_000_000
+    """Tokens read by the model; a prompt counts once, however many samples are drawn from it."""
     completion_tokens: int = 20_000
     """Tokens written by the model."""
+    dollars: float = math.inf
+    """What the models charge, at the prices that the settings name."""
     wall_seconds: float = 60.0
     """Seconds from the first call to a worker that serves."""
 
@@ -36,24 +46,52 @@ class Cost:
 
     nodes: int = 0
     model_calls: int = 0
+    prompt_tokens: int = 0
     completion_tokens: int = 0
+    dollars: float = 0.0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
             nodes=self.nodes + other.nodes,
             model_calls=self.model_calls + other.model_calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            dollars=self.dollars + other.dollars,
         )
 
     def __sub__(self, other: "Cost") -> "Cost":
         return Cost(
             nodes=self.nodes - other.nodes,
             model_calls=self.model_calls - other.model_calls,
+            prompt_tokens=self.prompt_tokens - other.prompt_tokens,
             completion_tokens=self.completion_tokens - other.completion_tokens,
+            dollars=self.dollars - other.dollars,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model charges, in dollars a million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.prompt < math.inf and 0 <= self.completion < math.inf):
+            raise ValueError("a price is a number of dollars, at least 0")
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the price of so many tokens, in dollars."""
+        return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
+
+    def charged(self, usage: Usage) -> Usage:
+        """Return the usage with its price added to it."""
+        return replace(usage, dollars=usage.dollars + self.of(usage.prompt_tokens, usage.completion_tokens))
+
+
 _LIMITED = tuple(field.name for field in fields(Cost))
+_ROUNDING = 1e-9
+"""Dollars are added and taken away again as fractions; a limit is not missed by that."""
 
 
 class Budget:
@@ -69,7 +107,7 @@ class Budget:
         """Promise `cost`; if a limit forbids it, promise nothing and name the limit."""
         after = self.spent + self._reserved + cost
         for name in _LIMITED:
-            if getattr(after, name) > getattr(self.limits, name):
+            if getattr(after, name) > getattr(self.limits, name) + _ROUNDING:
                 return Resource(name)
         self._reserved += cost
         return None
@@ -103,5 +141,11 @@ class Budget:
     def settle(self, reserved: Cost, *, nodes: int, usage: Usage) -> None:
         """Book what a call has cost and give back what was reserved for it."""
         self._reserved -= reserved
-        self.spent += Cost(nodes=nodes, model_calls=usage.model_calls, completion_tokens=usage.completion_tokens)
+        self.spent += Cost(
+            nodes=nodes,
+            model_calls=usage.model_calls,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            dollars=usage.dollars,
+        )
         self.usage += usage

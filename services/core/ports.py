@@ -152,7 +152,7 @@ class EvaluateRequest:
     """Asks for the values of a group of states.
 
     `samples` labels are drawn for each; with 0, the model's probabilities are read where the prompt style puts the
-    label first.
+    label first. `by_model` asks the model even where the task's rule settles the matter.
     """
 
     id: str
@@ -161,6 +161,7 @@ class EvaluateRequest:
     sampling: Sampling
     samples: int = 0
     seed: int = 0
+    by_model: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,41 +12,60 @@ from typing import Any, Protocol, TypeVar
 
 from services.core.errors import InvalidInput, Reason
 from services.core.task import Method
+from services.core.thought import Value, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Expand this thought: draw `samples` completions, keep at most `max_thoughts` distinct ones.
 
-    `draw` counts from 0 how often this thought was asked for; another draw is another stream of samples.
+    `draw` counts from 0 how often this thought was asked for; another draw is another stream of samples. `method` says
+    what each completion is to be: a next step, or a whole solution that goes on from here.
     """
 
     thought_id: str
     draw: int
     samples: int
     max_thoughts: int
+    method: Method = Method.STEP
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
     """What an expansion brought: a thought that is new, or one that was reached before.
 
-    `dead` marks what cannot be expanded: a rejected answer, or a thought that could not be judged.
+    A partial solution has a value, an answer a verdict. What has no value cannot be expanded: an answer, a thought that
+    could not be judged, or one that the budget puts out of reach.
     """
 
     thought_id: str
     depth: int
-    score: float
-    dead: bool = False
+    value: Value | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def score(self) -> float:
+        """The value's score, from 0 to 1; 0 if there is none."""
+        return self.value.score if self.value else 0.0
+
+    @property
+    def dead(self) -> bool:
+        """Whether it cannot be expanded."""
+        return self.value is None
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """What came of an `Ask`; `failed` if the thought cannot be expanded and is to be left aside."""
+    """What came of an `Ask` since the last tell of it; `done` if that is all.
+
+    `failed` if the thought cannot be expanded and is to be left aside. A driver that does not wait tells children as
+    they are judged; another tells all of them at once.
+    """
 
     thought_id: str
     draw: int
     children: tuple[Child, ...] = ()
+    done: bool = True
     failed: bool = False
 
 
@@ -62,10 +81,14 @@ class Prune:
 class Rules:
     """How a driver is to run a policy."""
 
-    method: Method = Method.STEP
-    """What proposals are asked for."""
     stops_at_answer: bool = True
     """Whether the first certain answer ends the search; if not, it ends when the policy does, with its best."""
+    merges: bool = True
+    """Whether interchangeable states are one thought with several parents."""
+    trusts: bool = False
+    """Whether what a model says is believed: no step is checked, and no rule judges a state in the model's place."""
+    value_samples: int = 0
+    """Labels sampled for a state, where the request does not say; 0 is what suits the prompt style."""
 
 
 class SearchPolicy(Protocol):
@@ -75,7 +98,7 @@ class SearchPolicy(Protocol):
     """The same for every search of this policy."""
 
     def ask(self, capacity: int) -> Sequence[Ask]:
-        """Return at most `capacity` thoughts to expand now; each stays asked until it is told.
+        """Return at most `capacity` thoughts to expand now; each stays asked until it is told to be done.
 
         Nothing, while something is asked and untold: wait for it. Nothing, while nothing is: the search is over.
         """

@@ -104,6 +104,10 @@ class Task(Protocol):
     """A problem as a user would write it."""
     depth: int
     """Steps from the problem to an answer."""
+    checked: bool
+    """Whether `validate` applies a rule, and so is always right."""
+    longest_thought: int
+    """Bytes of the longest line that is read as a thought; a child's value prompt is longer by no more than that."""
 
     def normalize(self, problem: str) -> str:
         """Return the normal form of `problem`; `InvalidProblem` if it cannot be read."""

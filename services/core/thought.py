@@ -107,12 +107,16 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What model calls have cost. `prompt_tokens` counts a prompt once, however many samples are drawn from it."""
+    """What model calls have cost. `prompt_tokens` counts a prompt once, however many samples are drawn from it.
+
+    `dollars` are known where prices are: with the orchestrator.
+    """
 
     model_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cache_hits: int = 0
+    dollars: float = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -120,4 +124,5 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cache_hits + other.cache_hits,
+            self.dollars + other.dollars,
         )

@@ -136,8 +136,12 @@ class Tree:
     def __getitem__(self, thought_id: str) -> Node:
         return self._nodes[thought_id]
 
+    def get(self, thought_id: str) -> Node | None:
+        """Return the node; None if the tree has none of this id."""
+        return self._nodes.get(thought_id)
+
     def find(self, key: str) -> Node | None:
-        """Return the node whose state is interchangeable with any of this key."""
+        """Return the first node whose state is interchangeable with any of this key."""
         return self._by_key.get(key)
 
     def steps(self, thought_id: str) -> tuple[str, ...]:

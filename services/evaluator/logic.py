@@ -47,7 +47,8 @@ class ModelEvaluator:
         tally = _Tally()
         try:
             task = self._find_task(request.task.name)
-            if label := task.value_by_rule(state):
+            label = None if request.by_model else task.value_by_rule(state)
+            if label:
                 yield EvaluateUpdate(id=request.id, index=index, value=Value.certain(label))
                 return
             prompt = task.value_prompt(state, request.task.style)

@@ -1,7 +1,7 @@
 """Runs a search policy against the other services: asks it what to expand, tells it what came of that.
 
-Three concurrency models share this one path. They differ in how much is asked at a time, and in whether results are
-told in the order of asking or of arrival.
+Three concurrency models share this one path. They differ in how much is asked at a time, and in what is told when: an
+expansion as a whole, in the order of asking, or each thought as it is judged.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from typing import Any
 from services.core.budget import Budget, Cost, Resource
 from services.core.errors import PermanentError, TemporaryError
 from services.core.search import Ask, Child, SearchPolicy, Tell
-from services.core.thought import Proposal, State, Thought, Usage
+from services.core.task import Task
+from services.core.thought import Proposal, State, Thought, Usage, Verdict
 from services.core.tree import (
     Evaluated,
     Event,
@@ -37,6 +38,8 @@ MOST_IN_FLIGHT = {Concurrency.SEQUENTIAL: 1, Concurrency.LEVEL: 1024, Concurrenc
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
+_VERDICTS = {Status.ANSWER: Verdict.CERTAIN, Status.REJECTED: Verdict.IMPOSSIBLE}
+
 
 class Driver:
     """One solve."""
@@ -45,9 +48,11 @@ class Driver:
         self,
         make_policy: Callable[[str], SearchPolicy],
         options: SolveOptions,
+        task: Task,
         stages: Stages,
     ) -> None:
         self._options = options
+        self._task = task
         self._stages = stages
         self.tree = Tree(Thought.root(options.problem))
         self.budget = Budget(options.limits)
@@ -58,6 +63,12 @@ class Driver:
         self._group = asyncio.TaskGroup()
         self._calls: set[asyncio.Task[None]] = set()
         self._untold: deque[Expansion] = deque()
+        self._news = asyncio.Event()
+        """Set when something of an expansion is to be told."""
+        self._booked: set[str] = set()
+        """Keys of the states whose judgement is paid for."""
+        self._cut_off = False
+        """Whether the limit of depth kept a thought from being expanded."""
         self._deferred: list[Ask] = []
         self._searching: asyncio.Task[SolveStatus] | None = None
         self.cancelled = asyncio.Event()
@@ -109,10 +120,12 @@ class Driver:
             while True:
                 short = self._start()
                 if not self._untold:
+                    short = short or (Resource.DEPTH if self._cut_off else None)
                     return SPENT[short] if short else SolveStatus.EXHAUSTED
-                await emit(self._tell(await self._next()))
-                if self.tree.answer and self.policy.rules.stops_at_answer:
-                    return SolveStatus.SOLVED
+                for expansion in await self._next():
+                    await emit(self._tell(expansion))
+                    if self.tree.answer and self.policy.rules.stops_at_answer:
+                        return SolveStatus.SOLVED
         finally:
             self._judge.close()
             for call in self._calls:
@@ -128,6 +141,9 @@ class Driver:
     def _start(self) -> Resource | None:
         """Begin what the policy asks for and the budget allows; name the limit that forbids something."""
         asks, self._deferred = [*self._deferred, *self.policy.ask(self._capacity())], []
+        if self._options.concurrency is Concurrency.ASYNC:
+            # What is nearest an answer goes first, should there not be enough for all.
+            asks.sort(key=lambda ask: -self.tree[ask.thought_id].thought.depth)
         started: list[Expansion] = []
         short = None
         for index, ask in enumerate(asks):
@@ -155,7 +171,9 @@ class Driver:
 
     def _afford(self, ask: Ask, *, alone: bool) -> tuple[Expansion | None, Resource | None]:
         """Reserve an expansion's worst case. One that runs alone makes do with fewer samples: no refund is to come."""
-        samples, reserved, short = self.budget.reserve_most(ask.samples, lambda n: self._options.worst_cost(ask, n))
+        state = State(self._options.problem, self.tree.steps(ask.thought_id))
+        worst_cost = self._options.worst_cost(self._task, state, ask)
+        samples, reserved, short = self.budget.reserve_most(ask.samples, worst_cost)
         if samples == 0:
             return None, short
         if samples < ask.samples and not alone:
@@ -163,63 +181,87 @@ class Driver:
             return None, short
         expansion = Expansion(
             ask=replace(ask, samples=samples),
-            state=State(self._options.problem, self.tree.steps(ask.thought_id)),
+            state=state,
             reserved=reserved,
             thoughts_at_most=self._options.thoughts_at_most(ask, samples),
-            answer_completes=self._options.concurrency is Concurrency.ASYNC and self.policy.rules.stops_at_answer,
-            complete=asyncio.get_running_loop().create_future(),
+            news=self._news,
         )
         return expansion, short
 
-    async def _next(self) -> Expansion:
-        """Wait for the result to tell next."""
-        if self._options.concurrency is Concurrency.ASYNC:
-            await asyncio.wait([e.complete for e in self._untold], return_when=asyncio.FIRST_COMPLETED)
-            expansion = next(e for e in self._untold if e.complete.done())
-            self._untold.remove(expansion)
-            return expansion
-        await self._untold[0].complete
-        return self._untold.popleft()
+    async def _next(self) -> list[Expansion]:
+        """Wait for something to tell: the first asked when it is complete, or whatever has brought something."""
+        while True:
+            self._news.clear()
+            if self._options.concurrency is Concurrency.ASYNC:
+                ready = [e for e in self._untold if e.has_judged or e.complete]
+            else:
+                ready = [self._untold[0]] if self._untold[0].complete else []
+            if ready:
+                return ready
+            await self._news.wait()
 
     def _tell(self, expansion: Expansion) -> Sequence[Event]:
-        """Add an expansion's thoughts to the tree, tell the policy, book the cost; return what happened."""
+        """Add what an expansion has brought to the tree and tell the policy; in the end, book its cost.
+
+        Returns what happened.
+        """
         ask, parent = expansion.ask, self.tree[expansion.ask.thought_id].thought
         logged = len(self.tree.events)
         nodes = len(self.tree)
-        usage = expansion.usage
-        self._proposing += usage
         children: dict[str, Child] = {}
-        for proposal, judged in expansion.children:
-            if judged.done() and not isinstance(judged.result().error, TemporaryError):
-                child, cost = self._add(parent, proposal, judged.result())
+        for proposal, judgement in expansion.take_judged():
+            # What could not be judged for now may come again with another draw.
+            if not isinstance(judgement.error, TemporaryError):
+                child = self._add(parent, proposal, judgement)
                 children[child.thought_id] = child
-                usage += cost
-        # A thought that was expanded before, or that brought something, or may yet, is not given up.
-        failed = isinstance(expansion.error, PermanentError) and ask.draw == 0 and not children
-        if expansion.error and len(self.tree) == 1 and not self._untold:
-            raise expansion.error
-        if failed and expansion.error:
-            self.tree.apply(Failed(parent.id, expansion.error.reason, str(expansion.error)))
-        self.tree.apply(Expanded(parent.id, ask.draw, expansion.dropped, usage))
-        for prune in self.policy.tell(Tell(parent.id, ask.draw, tuple(children.values()), failed=failed)):
+                if proposal.key not in self._booked:
+                    self._booked.add(proposal.key)
+                    expansion.judging += judgement.usage
+        expansion.brought += len(children)
+        expansion.nodes += len(self.tree) - nodes
+        failed = self._end(expansion) if expansion.complete else False
+        tell = Tell(parent.id, ask.draw, tuple(children.values()), done=expansion.complete, failed=failed)
+        for prune in self.policy.tell(tell):
             self.tree.apply(Pruned(prune.thought_id, prune.reason))
-        self.budget.settle(expansion.reserved, nodes=len(self.tree) - nodes, usage=usage)
         return self.tree.events[logged:]
 
-    def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> tuple[Child, Usage]:
-        """Add one child, or one more parent of a thought that is known; what it cost is booked once."""
-        known = self.tree.find(proposal.key)
+    def _end(self, expansion: Expansion) -> bool:
+        """Close an expansion that is complete; tell whether its thought is to be left aside."""
+        self._untold.remove(expansion)
+        ask, error = expansion.ask, expansion.error
+        if error and len(self.tree) == 1 and not self._untold:
+            raise error
+        # A thought that was expanded before, or that brought something, or may yet, is not given up.
+        failed = isinstance(error, PermanentError) and ask.draw == 0 and not expansion.brought
+        if failed and error:
+            self.tree.apply(Failed(ask.thought_id, error.reason, str(error)))
+        usage = expansion.usage + expansion.judging
+        self._proposing += expansion.usage
+        self.tree.apply(Expanded(ask.thought_id, ask.draw, expansion.dropped, usage))
+        self.budget.settle(expansion.reserved, nodes=expansion.nodes, usage=usage)
+        return failed
+
+    def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> Child:
+        """Add one child, or one more parent of a thought that is known."""
+        thought = parent.child(proposal)
+        known = self.tree.find(proposal.key) if self.policy.rules.merges else self.tree.get(thought.id)
         if known is not None:
             if parent.id not in known.parents:
                 self.tree.apply(Merged(known.thought.id, parent.id, proposal.text))
-            dead = known.value is None
-            return Child(known.thought.id, known.thought.depth, known.score, dead), Usage()
-        thought = parent.child(proposal)
+            return self._child(known)
         self.tree.apply(Proposed(thought))
         for event in _events(thought.id, judgement):
             self.tree.apply(event)
-        score = judgement.value.score if judgement.value else 0.0
-        return Child(thought.id, thought.depth, score, dead=judgement.value is None), judgement.usage
+        child = self._child(self.tree[thought.id])
+        if judgement.value and child.dead:
+            self._cut_off = True
+            self.tree.apply(Pruned(thought.id, f"as deep as the budget allows, {self._options.limits.depth} steps"))
+        return child
+
+    def _child(self, node: Node) -> Child:
+        """Return a node as the policy sees it; what lies too deep is dead to it."""
+        within = node.thought.depth < self._options.limits.depth
+        return Child(node.thought.id, node.thought.depth, node.value if within else None, _VERDICTS.get(node.status))
 
     def _outcome(self, status: SolveStatus) -> Outcome:
         answer = self._answer()

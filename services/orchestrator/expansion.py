@@ -1,4 +1,4 @@
-"""One expansion under way: what a policy asked for, what has come of it, and when it is complete."""
+"""One expansion under way: what a policy asked for, and what has come of it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,47 +9,67 @@ from services.core.budget import Cost
 from services.core.errors import KotError, ModelFailed, WorkerUnavailable
 from services.core.ports import Proposer, ProposeRequest, ProposeUpdate
 from services.core.search import Ask
-from services.core.thought import Dropped, Proposal, State, Usage, Verdict
-from services.orchestrator.judging import Judged
+from services.core.thought import Dropped, Proposal, State, Usage
+from services.orchestrator.judging import Judged, Judgement
 from services.orchestrator.solve import SolveOptions
 
 JudgeThought = Callable[[State, Proposal], Judged]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Expansion:
-    """What an ask has brought so far; `complete` is set when all of it is there and judged.
+    """What an ask has brought so far, and what of it was told.
 
-    With `answer_completes`, the first certain answer completes it: the rest is not waited for.
+    `news` is set when something is judged, or when there is nothing more to come: then it is `complete`.
     """
 
     ask: Ask
     state: State
     reserved: Cost
     thoughts_at_most: int
-    answer_completes: bool
-    complete: asyncio.Future[None]
-    children: list[tuple[Proposal, Judged]] = field(default_factory=list)
+    news: asyncio.Event
     dropped: Dropped = field(default_factory=Dropped)
     usage: Usage = field(default_factory=Usage)
+    """Spent on proposing."""
+    judging: Usage = field(default_factory=Usage)
+    """Spent on judging what was told."""
+    brought: int = 0
+    """Thoughts that were told."""
+    nodes: int = 0
+    """Of these, the ones that were new."""
     error: KotError | None = None
+    _untold: list[tuple[Proposal, Judged]] = field(default_factory=list)
     _keys: set[str] = field(default_factory=set)
     _proposed: bool = False
-    _unjudged: int = 0
 
-    def take(self, update: ProposeUpdate, judge: JudgeThought) -> None:
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there and judged."""
+        return self._proposed and all(judged.done() for _, judged in self._untold)
+
+    @property
+    def has_judged(self) -> bool:
+        """Whether some of it is judged and untold."""
+        return any(judged.done() for _, judged in self._untold)
+
+    def take_judged(self) -> list[tuple[Proposal, Judgement]]:
+        """Return what is judged and untold, in the order of proposal, and keep the rest."""
+        ready = [(proposal, judged.result()) for proposal, judged in self._untold if judged.done()]
+        self._untold = [(proposal, judged) for proposal, judged in self._untold if not judged.done()]
+        return ready
+
+    def take(self, update: ProposeUpdate, options: SolveOptions, judge: JudgeThought) -> None:
         """Add an update of the generator and have its thoughts judged."""
         self.dropped += update.dropped
-        self.usage += update.usage
+        self.usage += options.propose_price.charged(update.usage)
         for proposal in update.proposals:
             if proposal.key in self._keys or len(self._keys) == self.thoughts_at_most:
                 # A broken call that was made again: nothing is counted twice but what was spent twice.
                 continue
             self._keys.add(proposal.key)
             judged = judge(self.state, proposal)
-            self.children.append((proposal, judged))
-            self._unjudged += 1
-            judged.add_done_callback(self._on_judged)
+            self._untold.append((proposal, judged))
+            judged.add_done_callback(lambda _: self.news.set())
         if update.done:
             self.end(update.error)
 
@@ -58,18 +78,7 @@ class Expansion:
         if not self._proposed:
             self._proposed = True
             self.error = error
-            self._complete_if_ready()
-
-    def _on_judged(self, judged: Judged) -> None:
-        self._unjudged -= 1
-        if judged.cancelled():
-            return
-        certain = judged.result().verdict is Verdict.CERTAIN
-        self._complete_if_ready(early=certain and self.answer_completes)
-
-    def _complete_if_ready(self, *, early: bool = False) -> None:
-        if (early or (self._proposed and not self._unjudged)) and not self.complete.done():
-            self.complete.set_result(None)
+            self.news.set()
 
 
 async def propose(
@@ -86,7 +95,7 @@ async def propose(
         async with aclosing(proposer.propose(batch)) as ready:
             async for updates in ready:
                 for update in updates:
-                    by_id[update.id].take(update, judge)
+                    by_id[update.id].take(update, options, judge)
     except WorkerUnavailable:
         raise
     except KotError as failure:
@@ -103,8 +112,8 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         state=expansion.state,
         samples=ask.samples,
         max_thoughts=expansion.thoughts_at_most,
-        sampling=options.sampling,
-        method=options.rules.method,
+        sampling=options.sampling[ask.method],
+        method=ask.method,
         seed=options.seed,
         draw=ask.draw,
     )

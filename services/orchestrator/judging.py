@@ -66,13 +66,15 @@ class Judge:
             sampling=self._options.value_sampling,
             samples=self._options.value_samples,
             seed=self._options.seed,
+            by_model=self._options.rules.trusts,
         )
         with _settling(items):
             async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
                 async for updates in ready:
                     for update in updates:
-                        self.usage += update.usage
-                        _settle(items[update.index], Judgement(update.value, usage=update.usage, error=update.error))
+                        usage = self._options.value_price.charged(update.usage)
+                        self.usage += usage
+                        _settle(items[update.index], Judgement(update.value, usage=usage, error=update.error))
 
     async def _validate(self, items: list[_Item]) -> None:
         requests = [

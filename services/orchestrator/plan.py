@@ -6,7 +6,8 @@ from types import ModuleType
 
 from services.core.ports import Sampling, TaskSelection
 from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
-from services.core.task import STYLE_DEFAULTS, Method, PromptStyle
+from services.core.task import STYLE_DEFAULTS, Method, StyleDefaults, Task
+from services.orchestrator import auto
 from services.orchestrator.solve import Concurrency, SolveOptions
 from services.plugins import find_strategy, find_task
 from services.rpc.convert import (
@@ -16,9 +17,10 @@ from services.rpc.convert import (
     style_from_proto,
 )
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.thought_pb2 import Sampling as SamplingMessage
+from services.settings import OrchestratorSettings
 
 DEFAULT_TASK = "game24"
-DEFAULT_STRATEGY = "bfs"
 DEFAULT_BATCH_SIZE = 16
 
 _CONCURRENCY = {
@@ -33,44 +35,78 @@ _CONCURRENCY = {
 class Plan:
     """What a driver needs: how to make the policy from the root's id, and the options."""
 
+    strategy: str
+    """The one that was asked for, or picked."""
     make_policy: Callable[[str], SearchPolicy]
     options: SolveOptions
+    task: Task
 
 
-def make_plan(request: wire.SolveRequest, default_style: PromptStyle) -> Plan:
+def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:
     """Return the plan of a request. Raises `InvalidInput` that names the field."""
     task = find_task(request.task or DEFAULT_TASK)
-    strategy = find_strategy(request.strategy or DEFAULT_STRATEGY)
-    rules: Rules = strategy.Policy.rules
-    style = style_from_proto(request.prompt_style, default_style)
+    style = style_from_proto(request.prompt_style, settings.prompt_style)
     defaults = STYLE_DEFAULTS[style]
-    sampling = sampling_from_proto(request.sampling)
-    if not request.sampling.HasField("max_tokens"):
-        steps = rules.method is Method.STEP
-        sampling = replace(sampling, max_tokens=defaults.thought_tokens if steps else defaults.chain_tokens)
-    value_samples = request.value_samples or defaults.value_samples
+    limits = limits_from_proto(request.budget)
+    sampling = _sampling(request.sampling, defaults)
+    given = settings_from_struct(request.settings)
+    name = request.strategy or auto.NAME
+    if name == auto.NAME:
+        step_tokens = defaults.samples * sampling[Method.STEP].max_tokens
+        shape = auto.Shape(
+            depth=task.depth,
+            checked=task.checked,
+            step_tokens=step_tokens,
+            completion_tokens=limits.completion_tokens,
+        )
+        name = _pick(shape, given)
+    strategy = find_strategy(name)
+    rules: Rules = strategy.Policy.rules
+    value_samples = request.value_samples or rules.value_samples or defaults.value_samples
     options = SolveOptions(
         problem=task.normalize(request.problem),
-        task=TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic, style=style),
+        task=TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic or rules.trusts, style=style),
         sampling=sampling,
         value_sampling=Sampling(max_tokens=defaults.value_tokens if value_samples else 1),
         value_samples=value_samples,
-        limits=limits_from_proto(request.budget),
+        limits=limits,
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,
         seed=request.seed,
         rules=rules,
+        propose_price=settings.price(settings.propose_model),
+        value_price=settings.price(settings.value_model),
     )
-    suited = {"depth": task.depth, "samples": defaults.samples} if rules.method is Method.STEP else {}
-    return Plan(_policy_maker(strategy, suited, settings_from_struct(request.settings)), options)
+    suited = {"depth": task.depth, "samples": defaults.samples}
+    return Plan(name, _policy_maker(strategy, suited, given), options, task)
+
+
+def _pick(shape: auto.Shape, given: Mapping[str, object]) -> str:
+    """Return the fittest strategy that has all the settings that were given; the fittest, if none has."""
+    preferred = list(auto.preferred(shape))
+    fitting = (name for name in preferred if given.keys() <= _names(find_strategy(name)))
+    return next(fitting, preferred[0])
+
+
+def _names(strategy: ModuleType) -> set[str]:
+    return {setting.name for setting in describe_settings(strategy.Settings)}
+
+
+def _sampling(message: SamplingMessage, defaults: StyleDefaults) -> dict[Method, Sampling]:
+    """Return how each kind of proposal is drawn; a length that the request names is that of all."""
+    given = sampling_from_proto(message)
+    if message.HasField("max_tokens"):
+        return dict.fromkeys(Method, given)
+    solutions = replace(given, max_tokens=defaults.chain_tokens)
+    steps = replace(given, max_tokens=defaults.thought_tokens)
+    return {Method.STEP: steps, Method.CHAIN: solutions, Method.DIRECT: solutions}
 
 
 def _policy_maker(
     strategy: ModuleType, suited: Mapping[str, object], given: Mapping[str, object]
 ) -> Callable[[str], SearchPolicy]:
-    """Return what makes the policy; `suited` are defaults of task and style, for the settings that it has."""
-    known = {setting.name for setting in describe_settings(strategy.Settings)}
-    suited = {name: value for name, value in suited.items() if name in known}
+    """Return what makes the policy; `suited` are defaults of task and style, for one that goes step by step."""
+    suited = suited if suited.keys() <= _names(strategy) else {}
     settings = parse_settings(strategy.Settings, {**suited, **given})
 
     def make(root_id: str) -> SearchPolicy:

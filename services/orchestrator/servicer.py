@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
+from types import ModuleType
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from services.core.errors import DuplicateSolve, Overloaded, UnknownSolve
 from services.core.search import describe_settings
 from services.core.thought import Usage
 from services.core.tree import Event
+from services.orchestrator import auto
 from services.orchestrator.driver import Driver
 from services.orchestrator.plan import make_plan
 from services.orchestrator.solve import Outcome, Stages
@@ -59,16 +61,19 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         context: Any,  # noqa: ANN401
     ) -> AsyncGenerator[wire.SolveResponse, None]:
         """Solve one problem. Cancelling the call cancels the search and every call that it has in flight."""
-        plan = make_plan(request, self._settings.prompt_style)
+        plan = make_plan(request, self._settings)
         solve_id = request.request_id or uuid.uuid4().hex
         if solve_id in self._running:
             raise DuplicateSolve(f"a solve {solve_id} is running already")
         if len(self._running) >= self._settings.max_solves:
             raise Overloaded(f"{self._settings.max_solves} solves are running already")
-        driver = Driver(plan.make_policy, plan.options, Stages(*self._stages))
+        driver = Driver(plan.make_policy, plan.options, plan.task, Stages(*self._stages))
         self._running[solve_id] = driver
 
         async def solve(send: Send) -> None:
+            root = driver.tree.root
+            accepted = wire.SolveAccepted(solve_id=solve_id, problem=root.text, root_id=root.id, strategy=plan.strategy)
+            await send(wire.SolveResponse(accepted=accepted))
             await self._solve(solve_id, driver, request.event_detail, context.time_remaining, send)
 
         try:
@@ -89,8 +94,6 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     ) -> None:
         """Run a solve from acceptance to result."""
         begun = time.monotonic()
-        accepted = wire.SolveAccepted(solve_id=solve_id, problem=driver.tree.root.text, root_id=driver.tree.root.id)
-        await send(wire.SolveResponse(accepted=accepted))
         await _unless(driver.cancelled, self._wake(send))
         remaining = time_remaining()
 
@@ -153,16 +156,20 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     ) -> wire.ListStrategiesResponse:
         """List the strategies; a module's first line is its summary."""
         modules = {name: find_strategy(name) for name in STRATEGIES.names()}
-        return wire.ListStrategiesResponse(
-            strategies=[
-                wire.StrategyDescription(
-                    name=name,
-                    summary=(module.__doc__ or "").partition("\n")[0],
-                    settings=map(setting_to_proto, describe_settings(module.Settings)),
-                )
-                for name, module in modules.items()
-            ]
-        )
+        strategies = [
+            wire.StrategyDescription(
+                name=name,
+                summary=_summary(module),
+                settings=map(setting_to_proto, describe_settings(module.Settings)),
+            )
+            for name, module in modules.items()
+        ]
+        picked = wire.StrategyDescription(name=auto.NAME, summary=_summary(auto))
+        return wire.ListStrategiesResponse(strategies=[picked, *strategies])
+
+
+def _summary(module: ModuleType) -> str:
+    return (module.__doc__ or "").partition("\n")[0]
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -1,13 +1,17 @@
 """What a solve is asked to do, and how it ends."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from services.core.budget import Cost, Limits, Resource
+from services.core.budget import Cost, Limits, Price, Resource
 from services.core.ports import Evaluator, Proposer, Sampling, TaskSelection, Validator
 from services.core.search import Ask, Rules
-from services.core.task import STYLE_DEFAULTS, Method
-from services.core.thought import Usage
+from services.core.task import STYLE_DEFAULTS, Method, Task
+from services.core.thought import State, Usage
+
+TEMPLATE_TOKENS = 64
+"""What a chat template may add to a prompt."""
 
 
 class Concurrency(StrEnum):
@@ -18,7 +22,7 @@ class Concurrency(StrEnum):
     LEVEL = "level"
     """All that the policy wants to expand at once; results are told in the order of asking. Deterministic."""
     ASYNC = "async"
-    """Results are told as they arrive, and the first certain answer ends the search."""
+    """Thoughts are told as they are judged, and the first certain answer ends the search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +32,8 @@ class SolveOptions:
     problem: str
     """In the task's normal form."""
     task: TaskSelection
-    sampling: Sampling
-    """How thoughts are drawn."""
+    sampling: Mapping[Method, Sampling]
+    """How thoughts are drawn, by what is asked for."""
     value_sampling: Sampling
     """How labels are drawn."""
     value_samples: int = 0
@@ -41,23 +45,40 @@ class SolveOptions:
     seed: int = 0
     rules: Rules = field(default_factory=Rules)
     """The policy's own."""
+    propose_price: Price = field(default_factory=Price)
+    """What the model charges that proposes."""
+    value_price: Price = field(default_factory=Price)
+    """What the model charges that judges."""
 
     def thoughts_at_most(self, ask: Ask, samples: int) -> int:
         """Return how many thoughts `samples` completions can bring."""
-        if self.rules.method is not Method.STEP:
+        if ask.method is not Method.STEP:
             return min(ask.max_thoughts, samples)
         return min(ask.max_thoughts, samples * STYLE_DEFAULTS[self.task.style].lines)
 
-    def worst_cost(self, ask: Ask, samples: int) -> Cost:
-        """Return what an expansion can cost at most, the judging of its children included."""
-        thoughts = self.thoughts_at_most(ask, samples)
-        judged = thoughts if self.rules.method is Method.STEP else 0
-        labels = judged * max(self.value_samples, 1)
-        return Cost(
-            nodes=thoughts,
-            model_calls=1 + judged,
-            completion_tokens=samples * self.sampling.max_tokens + labels * self.value_sampling.max_tokens,
-        )
+    def worst_cost(self, task: Task, state: State, ask: Ask) -> Callable[[int], Cost]:
+        """Return what so many samples for `state` can cost at most, the judging of the children included.
+
+        A prompt has at most as many tokens as bytes, but for what a chat template adds. A child's prompt is longer than
+        its parent's by at most a thought.
+        """
+        proposing = len(task.propose_prompt(state, self.task.style, ask.method).text.encode()) + TEMPLATE_TOKENS
+        judging = len(task.value_prompt(state, self.task.style).text.encode()) + task.longest_thought + TEMPLATE_TOKENS
+
+        def cost(samples: int) -> Cost:
+            thoughts = self.thoughts_at_most(ask, samples)
+            judged = thoughts if ask.method is Method.STEP else 0
+            written = samples * self.sampling[ask.method].max_tokens
+            labels = judged * max(self.value_samples, 1) * self.value_sampling.max_tokens
+            return Cost(
+                nodes=thoughts,
+                model_calls=1 + judged,
+                prompt_tokens=proposing + judged * judging,
+                completion_tokens=written + labels,
+                dollars=self.propose_price.of(proposing, written) + self.value_price.of(judged * judging, labels),
+            )
+
+        return cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +96,22 @@ class SolveStatus(StrEnum):
     SOLVED = "SOLVED"
     EXHAUSTED = "EXHAUSTED"
     NODES_SPENT = "NODES_SPENT"
+    DEPTH_SPENT = "DEPTH_SPENT"
     MODEL_CALLS_SPENT = "MODEL_CALLS_SPENT"
+    PROMPT_TOKENS_SPENT = "PROMPT_TOKENS_SPENT"
     COMPLETION_TOKENS_SPENT = "COMPLETION_TOKENS_SPENT"
+    DOLLARS_SPENT = "DOLLARS_SPENT"
     WALL_TIME_SPENT = "WALL_TIME_SPENT"
     CANCELLED = "CANCELLED"
 
 
 SPENT = {
     Resource.NODES: SolveStatus.NODES_SPENT,
+    Resource.DEPTH: SolveStatus.DEPTH_SPENT,
     Resource.MODEL_CALLS: SolveStatus.MODEL_CALLS_SPENT,
+    Resource.PROMPT_TOKENS: SolveStatus.PROMPT_TOKENS_SPENT,
     Resource.COMPLETION_TOKENS: SolveStatus.COMPLETION_TOKENS_SPENT,
+    Resource.DOLLARS: SolveStatus.DOLLARS_SPENT,
     Resource.WALL_TIME: SolveStatus.WALL_TIME_SPENT,
 }
 

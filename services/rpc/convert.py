@@ -110,12 +110,15 @@ def usage_to_proto(usage: Usage) -> thought_pb2.Usage:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         cache_hits=usage.cache_hits,
+        dollars=usage.dollars,
     )
 
 
 def usage_from_proto(message: thought_pb2.Usage) -> Usage:
     """Read what calls have cost."""
-    return Usage(message.model_calls, message.prompt_tokens, message.completion_tokens, message.cache_hits)
+    return Usage(
+        message.model_calls, message.prompt_tokens, message.completion_tokens, message.cache_hits, message.dollars
+    )
 
 
 def value_to_proto(value: Value) -> thought_pb2.Value:
@@ -216,6 +219,7 @@ def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2
         samples=request.samples,
         sampling=sampling_to_proto(request.sampling),
         seed=request.seed,
+        by_model=request.by_model,
     )
 
 
@@ -228,6 +232,7 @@ def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) 
         samples=message.samples,
         sampling=sampling_from_proto(message.sampling),
         seed=message.seed,
+        by_model=message.by_model,
     )
 
 

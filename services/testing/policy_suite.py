@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from services.core.errors import InvalidInput, Reason
 from services.core.search import Ask, Child, Prune, SearchPolicy, Tell, describe_settings, parse_settings
+from services.core.thought import Value, Verdict
 
 DEPTH = 4
 """Steps from the root of a world to its answers."""
@@ -66,7 +67,9 @@ class World:
         steps = parent_id.removeprefix(ROOT) + str(step)
         thought_id = ROOT + "".join(sorted(steps))
         score = 0.0 if thought_id in self.worthless else 1 / (2 + sum(map(int, steps)) + len(steps))
-        return Child(thought_id, len(steps), score, dead=len(steps) >= DEPTH)
+        if len(steps) >= DEPTH:
+            return Child(thought_id, len(steps), verdict=Verdict.IMPOSSIBLE)
+        return Child(thought_id, len(steps), Value(sure=score))
 
 
 BARREN = World(branching=0, failing=frozenset())
@@ -287,7 +290,7 @@ def _refusal(settings_class: type, given: Mapping[str, object]) -> InvalidInput 
 
 def _junk(told: Sequence[Ask], run: Run) -> list[Tell]:
     """Return tells that a policy must ignore: repeated, of draws to come, of thoughts not asked or not known."""
-    surprise = (Child("surprise", 1, 0.9), Child("rejected", DEPTH, 0.0, dead=True))
+    surprise = (Child("surprise", 1, Value(sure=0.9)), Child("rejected", DEPTH, verdict=Verdict.IMPOSSIBLE))
     not_asked = run.known - {ask.thought_id for ask in run.asked}
     return [
         Tell("nobody", 0, surprise),

@@ -10,7 +10,6 @@ from fleet import SOLVABLE, UNSOLVABLE, details, fleet, scripted, socket, solve,
 from services.adapters.stages import RemoteProposer
 from services.core.errors import KotError, Reason, WorkerUnavailable
 from services.core.ports import ProposeRequest, Sampling, TaskSelection
-from services.core.task import PromptStyle
 from services.core.thought import State
 from services.evaluator import wiring as evaluator
 from services.evaluator.logic import ModelEvaluator
@@ -24,6 +23,7 @@ from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.rpc.server import serving
+from services.settings import OrchestratorSettings
 from services.testing.faulty_model import Fault, FaultyModel
 from services.validator.logic import RuleValidator
 
@@ -265,8 +265,8 @@ async def test_a_solve_that_ends_at_any_moment_leaves_nothing_behind():
 
     for moment in range(60):
         concurrency = 1 + moment % 3
-        plan = make_plan(solve_request(UNSOLVABLE, concurrency=concurrency, **EVERYTHING), PromptStyle.BARE)
-        outcome = await Driver(plan.make_policy, plan.options, stages).run(emit, within=moment * 0.0007)
+        plan = make_plan(solve_request(UNSOLVABLE, concurrency=concurrency, **EVERYTHING), OrchestratorSettings())
+        outcome = await Driver(plan.make_policy, plan.options, plan.task, stages).run(emit, within=moment * 0.0007)
         assert outcome.status == "WALL_TIME_SPENT"
     await asyncio.sleep(0.05)
     assert complaints == []

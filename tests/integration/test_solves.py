@@ -9,15 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import four_processes
 
-from services.core.task import Method
 from services.core.thought import Verdict
 from services.core.tree import Status
 from services.plugins import STRATEGIES, find_task
 from services.testing.faulty_model import Fault, FaultyModel
 
-METHODS = {name: STRATEGIES.load(name).Policy.rules.method for name in STRATEGIES.names()}
-SEARCHES = [name for name, method in METHODS.items() if method is Method.STEP]
-BASELINES = [name for name, method in METHODS.items() if method is not Method.STEP]
+BASELINES = ["io", "cot", "cot_sc", "sample_until_valid", "paper_bfs"]
+SEARCHES = sorted(set(STRATEGIES.names()) - set(BASELINES))
 CONCURRENCY = ("SEQUENTIAL", "LEVEL", "ASYNC")
 PROBLEMS = (SOLVABLE, "4 5 6 10", "3 3 8 8", "1 4 8 8")
 
@@ -183,7 +181,7 @@ async def test_the_first_certain_answer_ends_the_search():
 
 
 def requests():
-    for strategy, concurrency in itertools.product(METHODS, CONCURRENCY[:2]):
+    for strategy, concurrency in itertools.product(STRATEGIES.names(), CONCURRENCY[:2]):
         yield {
             "strategy": strategy,
             "concurrency": f"CONCURRENCY_MODEL_{concurrency}",

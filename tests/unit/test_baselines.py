@@ -4,7 +4,7 @@ import pytest
 
 from services.core.search import Child, Tell
 from services.core.task import MalformedThought, Method, PromptStyle
-from services.core.thought import State
+from services.core.thought import State, Verdict
 from services.orchestrator.search import cot, cot_sc, io, sample_until_valid
 from services.tasks.game24 import TASK
 
@@ -13,7 +13,7 @@ CHAIN = "4 * 5 = 20 (left: 6 10 20)\n10 - 6 = 4 (left: 4 20)\n4 + 20 = 24 (left:
 
 
 def _rejected(name):
-    return Child(name, 1, 0.0, dead=True)
+    return Child(name, 1, verdict=Verdict.IMPOSSIBLE)
 
 
 @pytest.mark.parametrize("strategy", [io, cot])
@@ -27,8 +27,8 @@ def test_one_draw_is_asked_and_no_more(strategy):
 
 
 def test_io_asks_for_the_answer_and_cot_for_the_way_there():
-    assert io.Policy.rules.method is Method.DIRECT
-    assert cot.Policy.rules.method is Method.CHAIN
+    assert io.Policy("root", io.Settings()).ask(1)[0].method is Method.DIRECT
+    assert cot.Policy("root", cot.Settings()).ask(1)[0].method is Method.CHAIN
 
 
 def test_sampling_until_valid_draws_again_and_again_one_request_at_a_time():

@@ -3,11 +3,12 @@
 import pytest
 
 from services.core.search import Ask, Child, Prune, Tell
+from services.core.thought import Value, Verdict
 from services.orchestrator.search.bfs import Policy, Settings
 
 
 def _children(scores, depth=1):
-    return tuple(Child(name, depth, score) for name, score in scores.items())
+    return tuple(Child(name, depth, Value(sure=score)) for name, score in scores.items())
 
 
 def _asked(policy, capacity=100):
@@ -108,7 +109,7 @@ def test_rejected_answers_are_drawn_again_as_often_as_is_set(attempts):
     _expand(policy, "root", 0, {"last": 0.9})
     for draw in range(attempts):
         assert policy.ask(9) == [Ask("last", draw, 6, 32)]
-        policy.tell(Tell("last", draw, (Child(f"answer {draw}", 2, 1.0, dead=True),)))
+        policy.tell(Tell("last", draw, (Child(f"answer {draw}", 2, verdict=Verdict.IMPOSSIBLE),)))
     assert _asked(policy) == ["root"]
 
 
@@ -147,7 +148,7 @@ def test_a_failed_thought_is_left_out_and_its_siblings_go_on():
 def test_a_dead_thought_is_not_expanded():
     policy = Policy("root", Settings(depth=2))
     policy.ask(1)
-    policy.tell(Tell("root", 0, (Child("unjudged", 1, 0.9, dead=True), Child("judged", 1, 0.1))))
+    policy.tell(Tell("root", 0, (Child("unjudged", 1), Child("judged", 1, Value(sure=0.1)))))
     assert _asked(policy) == ["judged"]
     assert policy.best() == "judged"
 

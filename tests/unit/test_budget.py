@@ -1,5 +1,6 @@
 """Budgets: the worst case is reserved before a call and refunded after."""
 
+import math
 from dataclasses import fields
 
 import pytest
@@ -7,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from services.core.budget import Budget, Cost, Limits, Resource
+from services.core.budget import Budget, Cost, Limits, Price, Resource
 from services.core.thought import Usage
 
 NAMES = [field.name for field in fields(Cost)]
 amounts = st.integers(0, 30)
-costs = st.builds(Cost, nodes=amounts, model_calls=amounts, completion_tokens=amounts)
-limits = st.builds(Limits, nodes=amounts, model_calls=amounts, completion_tokens=amounts)
+costs = st.builds(Cost, **dict.fromkeys(NAMES, amounts))
+limits = st.builds(Limits, **dict.fromkeys(NAMES, amounts))
 
 
 def _broken_by(budget, promised, cost):
@@ -29,7 +30,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.budget = Budget(Limits(nodes=60, model_calls=40, completion_tokens=80))
+        self.budget = Budget(Limits(nodes=60, model_calls=40, prompt_tokens=90, completion_tokens=80, dollars=70))
         self.promised = Cost()
         self.spent = Cost()
 
@@ -57,8 +58,8 @@ class BudgetMachine(RuleBasedStateMachine):
     def settle(self, reserved, share, cached):
         used = {name: int(getattr(reserved, name) * share) for name in NAMES}
         if cached:
-            used["model_calls"] = used["completion_tokens"] = 0
-        usage = Usage(model_calls=used["model_calls"], completion_tokens=used["completion_tokens"])
+            used = dict.fromkeys(NAMES, 0) | {"nodes": used["nodes"]}
+        usage = Usage(**{name: used[name] for name in NAMES if name != "nodes"})
         self.budget.settle(reserved, nodes=used["nodes"], usage=usage)
         self.promised -= reserved
         self.spent += Cost(**used)
@@ -101,7 +102,7 @@ def test_a_refused_reservation_promises_nothing(limits, cost):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_limit_that_is_in_the_way_is_named(name):
-    budget = Budget(Limits(nodes=10, model_calls=10, completion_tokens=10))
+    budget = Budget(Limits(**dict.fromkeys(NAMES, 10)))
     assert budget.reserve(Cost(**{name: 11})) == Resource(name)
 
 
@@ -121,6 +122,28 @@ def test_a_refund_can_be_spent_again():
     )
     assert budget.reserve(Cost(completion_tokens=60)) is None
     assert budget.usage == Usage(model_calls=1, prompt_tokens=7, completion_tokens=40)
+
+
+def test_what_is_charged_is_the_price_of_all_tokens():
+    price = Price(prompt=2.5, completion=10)
+    charged = price.charged(Usage(model_calls=1, prompt_tokens=1_000_000, completion_tokens=500_000))
+    assert charged.dollars == 7.5
+    assert price.charged(Usage(dollars=0.5)).dollars == 0.5
+
+
+@pytest.mark.parametrize("amount", [-0.01, math.inf, math.nan])
+def test_a_price_is_a_number_of_at_least_nothing(amount):
+    with pytest.raises(ValueError, match="dollars"):
+        Price(prompt=amount)
+    with pytest.raises(ValueError, match="dollars"):
+        Price(completion=amount)
+
+
+def test_dollars_that_are_spent_in_small_parts_fill_the_limit_and_no_more():
+    budget = Budget(Limits(dollars=1.0))
+    for _ in range(10):
+        assert budget.reserve(Cost(dollars=0.1)) is None
+    assert budget.reserve(Cost(dollars=0.001)) is Resource.DOLLARS
 
 
 def test_every_limit_is_a_resource_and_every_cost_has_a_limit():

@@ -3,6 +3,7 @@
 import pytest
 
 from services.core.search import Ask, Child, Prune, Tell
+from services.core.thought import Value, Verdict
 from services.orchestrator.search.dfs import Policy, Settings
 
 WORLD = {
@@ -17,7 +18,11 @@ def _tell(policy, ask):
     depth = 0 if ask.thought_id == "root" else len(ask.thought_id)
     children = WORLD.get(ask.thought_id, {})
     return policy.tell(
-        Tell(ask.thought_id, ask.draw, tuple(Child(name, depth + 1, score) for name, score in children.items()))
+        Tell(
+            ask.thought_id,
+            ask.draw,
+            tuple(Child(name, depth + 1, Value(sure=score)) for name, score in children.items()),
+        )
     )
 
 
@@ -66,7 +71,7 @@ def test_rejected_answers_are_drawn_again_as_often_as_is_set_before_it_backtrack
     for draw in range(attempts):
         (ask,) = policy.ask(1)
         assert ask == Ask("ab", draw, 6, 32)
-        policy.tell(Tell("ab", draw, (Child(f"answer {draw}", 3, 1.0, dead=True),)))
+        policy.tell(Tell("ab", draw, (Child(f"answer {draw}", 3, verdict=Verdict.IMPOSSIBLE),)))
     assert [ask.thought_id for ask in policy.ask(1)] == ["aa"]
 
 
@@ -91,7 +96,7 @@ def test_a_thought_reached_twice_in_a_round_is_expanded_once_in_it():
     for elder in ("a", "b"):
         (ask,) = policy.ask(1)
         assert ask.thought_id == elder
-        policy.tell(Tell(elder, 0, (Child("both", 2, 0.5),)))
+        policy.tell(Tell(elder, 0, (Child("both", 2, Value(sure=0.5)),)))
         if elder == "a":
             assert _walk(policy, 1) == [("both", 0)]
     assert _walk(policy, 1) == [("root", 1)]

@@ -4,9 +4,11 @@ import asyncio
 
 from services.core.budget import Limits
 from services.core.ports import Sampling, TaskSelection
+from services.core.task import Method
 from services.orchestrator.driver import Driver
 from services.orchestrator.search import bfs
 from services.orchestrator.solve import SolveOptions, Stages
+from services.tasks.game24 import TASK
 
 
 class _NeverAnswers:
@@ -24,12 +26,12 @@ async def test_a_call_that_is_wanted_while_the_search_is_being_cancelled_is_not_
     options = SolveOptions(
         problem="1 1 11 11",
         task=TaskSelection(name="game24"),
-        sampling=Sampling(),
+        sampling=dict.fromkeys(Method, Sampling()),
         value_sampling=Sampling(max_tokens=1),
         limits=Limits(),
     )
     stage = _NeverAnswers()
-    driver = Driver(lambda root: bfs.Policy(root, bfs.Settings()), options, Stages(stage, stage, stage))
+    driver = Driver(lambda root: bfs.Policy(root, bfs.Settings()), options, TASK, Stages(stage, stage, stage))
     begun = []
 
     async def call():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.core.search import Ask, Child, Prune, Tell, setting
+from services.core.task import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,12 @@ class NodeSettings:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A thought, as a policy sees it; `draws` counts its expansions."""
+    """A thought, as a policy sees it; `draws` counts its expansions, `order` the thoughts known before it."""
 
     thought_id: str
     depth: int
     score: float
+    order: int
     draws: int = 0
     failed: bool = False
 
@@ -39,10 +41,12 @@ class Node:
 class Taken:
     """What a tell brought: the node that was expanded, its children that can be expanded, and what is pruned.
 
-    `new` are the children that were not known before; `inner` are all of them, known or not.
+    `new` are the children that were not known before; `inner` are all of them, known or not. `done` if the expansion
+    is over.
     """
 
     node: Node
+    done: bool
     new: Sequence[Node]
     inner: Sequence[Node]
     pruned: Sequence[Prune]
@@ -52,7 +56,7 @@ class Nodes:
     """The nodes of one search."""
 
     def __init__(self, root_id: str, settings: NodeSettings) -> None:
-        self.root = Node(root_id, depth=0, score=0.0)
+        self.root = Node(root_id, depth=0, score=0.0, order=0)
         self.best = self.root
         self._settings = settings
         self._nodes = {root_id: self.root}
@@ -73,34 +77,45 @@ class Nodes:
 
     def ask(self, node: Node) -> Ask:
         """Ask for the node's next draw."""
-        self._asked[node.thought_id] = node
         samples = self._settings.answer_samples if self.is_last(node) else self._settings.samples
-        return Ask(node.thought_id, node.draws, samples, self._settings.branching_factor)
+        return self._ask(node, samples, Method.STEP)
+
+    def ask_solutions(self, node: Node, samples: int) -> Ask:
+        """Ask for whole solutions that go on from the node."""
+        return self._ask(node, samples, Method.CHAIN)
 
     def take(self, result: Tell) -> Taken | None:
         """Take what came of an ask; None if it was not asked, or told before."""
         node = self._asked.get(result.thought_id)
         if node is None or node.draws != result.draw:
             return None
-        del self._asked[result.thought_id]
-        node.draws += 1
-        node.failed = result.failed
-        new, pruned = [], []
+        new, inner, pruned = [], [], []
         for child in result.children:
-            if child.dead or child.thought_id in self._nodes:
-                continue
-            added = self._add(child)
-            if child.score < self._settings.evaluation_threshold:
-                reason = f"score {child.score:.3g} below {self._settings.evaluation_threshold:g}"
-                pruned.append(Prune(child.thought_id, reason))
-            else:
-                new.append(added)
-        known = [self._nodes[child.thought_id] for child in result.children if child.thought_id in self._nodes]
-        return Taken(node, [n for n in new if self._is_inner(n)], [n for n in known if self._is_inner(n)], pruned)
+            known = self._nodes.get(child.thought_id)
+            if known is None:
+                if child.dead:
+                    continue
+                known = self._add(child)
+                if known.score < self._settings.evaluation_threshold:
+                    reason = f"score {known.score:.3g} below {self._settings.evaluation_threshold:g}"
+                    pruned.append(Prune(known.thought_id, reason))
+                elif self._is_inner(known):
+                    new.append(known)
+            if self._is_inner(known):
+                inner.append(known)
+        if result.done:
+            del self._asked[result.thought_id]
+            node.draws += 1
+            node.failed = result.failed
+        return Taken(node, result.done, new, inner, pruned)
+
+    def _ask(self, node: Node, samples: int, method: Method) -> Ask:
+        self._asked[node.thought_id] = node
+        return Ask(node.thought_id, node.draws, samples, self._settings.branching_factor, method)
 
     def _add(self, child: Child) -> Node:
-        node = self._nodes[child.thought_id] = Node(child.thought_id, child.depth, child.score)
-        if child.score >= self._settings.evaluation_threshold and _promise(node) > _promise(self.best):
+        node = self._nodes[child.thought_id] = Node(child.thought_id, child.depth, child.score, len(self._nodes))
+        if node.score >= self._settings.evaluation_threshold and _promise(node) > _promise(self.best):
             self.best = node
         return node
 

@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from services.core.search import Ask, Prune, Tell
+from services.core.task import Method
 
 
 class Sampler:
     """Asks for `draws` times `samples` solutions of the root, `parallel` draws at a time; endlessly without `draws`."""
+
+    method: Method
+    """How solutions are asked for."""
 
     def __init__(self, root_id: str, *, samples: int, draws: int | None, parallel: int = 64) -> None:
         self.root_id = root_id
@@ -27,13 +31,14 @@ class Sampler:
         draws = range(self._asked, self._asked + count)
         self._asked += count
         self._in_flight.update(draws)
-        return [Ask(self.root_id, draw, self._samples, self._samples) for draw in draws]
+        return [Ask(self.root_id, draw, self._samples, self._samples, self.method) for draw in draws]
 
     def tell(self, result: Tell) -> Sequence[Prune]:
         """Count the solutions."""
         if result.thought_id == self.root_id and result.draw in self._in_flight:
-            self._in_flight.remove(result.draw)
             self.votes.update(child.thought_id for child in result.children)
+            if result.done:
+                self._in_flight.remove(result.draw)
             self._failed = result.failed and not self.votes and not self._in_flight
         return []
 

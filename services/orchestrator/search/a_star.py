@@ -59,14 +59,16 @@ class Policy:
         if taken is None:
             return []
         node = taken.node
-        cost = self._cost[node.thought_id] = self._cost[node.thought_id] + 1
+        cost = self._cost[node.thought_id] + 1
         for child in taken.inner:
             if cost < self._cost.get(child.thought_id, cost + 1):
                 self._cost[child.thought_id] = cost
                 if not self._nodes.is_asked(child):
                     self._push(child)
-        if not node.failed:
-            self._push(node)
+        if taken.done:
+            self._cost[node.thought_id] = cost
+            if not node.failed:
+                self._push(node)
         return taken.pruned
 
     def best(self) -> str:

@@ -32,7 +32,6 @@ class Policy:
         self._settings = settings
         self._nodes = Nodes(root_id, settings)
         self._heap: list[tuple[float, int, int, Node]] = []
-        self._pushed = 0
         self._push(self._nodes.root)
 
     def ask(self, capacity: int) -> Sequence[Ask]:
@@ -47,7 +46,7 @@ class Policy:
             return []
         for node in taken.new:
             self._push(node)
-        if not taken.node.failed:
+        if taken.done and not taken.node.failed:
             self._push(taken.node)
         return taken.pruned
 
@@ -59,5 +58,4 @@ class Policy:
         """Put a node in line; the root, which nobody judged, counts as sure."""
         score = 1.0 if node is self._nodes.root else node.score
         priority = score * self._settings.redraw_discount**node.draws
-        self._pushed += 1
-        heapq.heappush(self._heap, (-priority, -node.depth, self._pushed, node))
+        heapq.heappush(self._heap, (-priority, -node.depth, node.order, node))

@@ -17,7 +17,8 @@ class Settings:
 class Policy(OneDraw):
     """One draw of chains."""
 
-    rules = Rules(method=Method.CHAIN)
+    rules = Rules()
+    method = Method.CHAIN
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         super().__init__(root_id, samples=settings.samples)

@@ -20,7 +20,8 @@ class Settings:
 class Policy(Sampler):
     """A vote; of answers with equal votes, the one that was said first counts."""
 
-    rules = Rules(method=Method.CHAIN, stops_at_answer=False)
+    rules = Rules(stops_at_answer=False)
+    method = Method.CHAIN
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         # A request of several samples tells each answer once; a vote needs every one.

@@ -32,6 +32,8 @@ class Policy:
         """Thoughts that were put on the stack in this round."""
         self._attempts: dict[str, int] = {}
         """Draws of rejected answers in this round."""
+        self._below: list[Node] = []
+        """What the expansion under way has brought."""
         self._begin_round()
 
     def ask(self, capacity: int) -> Sequence[Ask]:
@@ -47,12 +49,15 @@ class Policy:
         taken = self._nodes.take(result)
         if taken is None:
             return []
-        node = taken.node
-        if self._nodes.is_last(node) and not node.failed:
-            self._attempts[node.thought_id] = self._attempts.get(node.thought_id, 0) + 1
-            if self._attempts[node.thought_id] < self._settings.answer_attempts:
-                self._stack.append(node)
-        self._push(sorted(taken.inner, key=lambda child: child.score))
+        self._below += taken.inner
+        if taken.done:
+            node = taken.node
+            if self._nodes.is_last(node) and not node.failed:
+                self._attempts[node.thought_id] = self._attempts.get(node.thought_id, 0) + 1
+                if self._attempts[node.thought_id] < self._settings.answer_attempts:
+                    self._stack.append(node)
+            below, self._below = self._below, []
+            self._push(sorted(below, key=lambda child: child.score))
         return taken.pruned
 
     def best(self) -> str:

@@ -17,7 +17,8 @@ class Settings:
 class Policy(OneDraw):
     """One draw of answers."""
 
-    rules = Rules(method=Method.DIRECT)
+    rules = Rules()
+    method = Method.DIRECT
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         super().__init__(root_id, samples=settings.samples)

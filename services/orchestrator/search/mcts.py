@@ -6,6 +6,7 @@ was sampled seldom for its visits is sampled again (progressive widening, Coulom
 budget is left. Where branches merge, a value is passed back along the path that was walked.
 """
 
+import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,12 +38,33 @@ class _Arm:
     visits: int = 0
     value: float = 0.0
     pending: int = 0
-    children: list["_Arm"] = field(default_factory=list)
+    tried: list["_Arm"] = field(default_factory=list)
+    """Children that a walk has come by."""
+    untried: list[tuple[float, int, "_Arm"]] = field(default_factory=list)
+    """A heap of the others, the best scored first: no other of them can have a greater bound."""
+    scores: float = 0.0
+    """The sum of all children's scores."""
+
+    @property
+    def tries(self) -> int:
+        return self.visits + self.pending
 
     @property
     def mean(self) -> float:
-        tries = self.visits + self.pending
-        return self.value / tries if tries else self.node.score
+        return self.value / self.tries if self.tries else self.node.score
+
+    def add(self, child: "_Arm") -> None:
+        """Add a child that this arm does not have."""
+        self.scores += child.node.score
+        heapq.heappush(self.untried, (-child.node.score, child.node.order, child))
+
+    def has(self, child: "_Arm") -> bool:
+        return child in self.tried or any(child is other for _, _, other in self.untried)
+
+    def sort_out(self) -> None:
+        """See which children were tried since, on this path or another."""
+        while self.untried and self.untried[0][-1].tries:
+            self.tried.append(heapq.heappop(self.untried)[-1])
 
 
 class Policy:
@@ -56,6 +78,8 @@ class Policy:
         self._arms = {root_id: _Arm(self._nodes.root)}
         self._paths: dict[str, list[_Arm]] = {}
         """The path that was walked to each thought that is asked."""
+        self._gains: dict[str, float] = {}
+        """The best score of what each thought that is asked has brought so far."""
 
     def ask(self, capacity: int) -> Sequence[Ask]:
         """Walk down as often as there is capacity, each walk seeing the visits of those before it."""
@@ -71,21 +95,28 @@ class Policy:
         return asks
 
     def tell(self, result: Tell) -> Sequence[Prune]:
-        """Add the children and pass their best score back along the path."""
+        """Add the children; in the end, pass their best score back along the path."""
         taken = self._nodes.take(result)
         if taken is None:
             return []
-        path = self._paths.pop(result.thought_id)
-        known = {id(child) for child in path[-1].children}
+        path = self._paths[result.thought_id]
         for child in taken.inner:
-            arm = self._arms.setdefault(child.thought_id, _Arm(child))
-            if id(arm) not in known:
-                path[-1].children.append(arm)
-        value = max((child.score for child in taken.new), default=0.0)
+            arm = self._arms.get(child.thought_id)
+            if arm is None:
+                arm = self._arms[child.thought_id] = _Arm(child)
+                path[-1].add(arm)
+            elif not path[-1].has(arm):
+                path[-1].add(arm)
+        gain = max((child.score for child in taken.new), default=0.0)
+        gain = max(gain, self._gains.pop(result.thought_id, 0.0))
+        if not taken.done:
+            self._gains[result.thought_id] = gain
+            return taken.pruned
+        del self._paths[result.thought_id]
         for arm in path:
             arm.pending -= 1
             arm.visits += 1
-            arm.value += value
+            arm.value += gain
         return taken.pruned
 
     def best(self) -> str:
@@ -97,28 +128,36 @@ class Policy:
         path = [self._arms[self._nodes.root.thought_id]]
         while True:
             arm = path[-1]
-            children = [child for child in arm.children if self._is_open(child)]
-            if self._may_expand(arm) and (not children or self._is_seldom_sampled(arm)):
+            child = self._most_promising(arm)
+            if self._may_expand(arm) and (child is None or self._is_seldom_sampled(arm)):
                 return path
-            if not children:
+            if child is None:
                 return None
-            path.append(max(children, key=lambda child: self._upper_bound(arm, child)))
+            path.append(child)
+
+    def _most_promising(self, arm: _Arm) -> _Arm | None:
+        """Return the child with the greatest bound of those that a walk can go on from."""
+        arm.sort_out()
+        candidates = [child for child in arm.tried if self._is_open(child)]
+        candidates += [child for _, _, child in arm.untried[:1]]
+        curiosity = self._settings.exploration * math.sqrt(arm.tries)
+        children = len(arm.tried) + len(arm.untried)
+
+        def bound(child: _Arm) -> float:
+            # Where nothing is worth anything, all are alike.
+            prior = child.node.score / arm.scores if arm.scores else 1 / children
+            return child.mean + curiosity * prior / (1 + child.tries)
+
+        return max(candidates, key=bound, default=None)
 
     def _may_expand(self, arm: _Arm) -> bool:
         return not arm.node.failed and not self._nodes.is_asked(arm.node)
 
     def _is_open(self, arm: _Arm) -> bool:
         """Tell whether a walk that goes on to this arm finds something to expand."""
-        return self._may_expand(arm) or any(self._is_open(child) for child in arm.children)
+        arm.sort_out()
+        return self._may_expand(arm) or bool(arm.untried) or any(map(self._is_open, arm.tried))
 
     def _is_seldom_sampled(self, arm: _Arm) -> bool:
         wanted: float = self._settings.widening * arm.visits**self._settings.widening_exponent
         return arm.node.draws < wanted
-
-    def _upper_bound(self, parent: _Arm, child: _Arm) -> float:
-        total = sum(sibling.node.score for sibling in parent.children)
-        # Where nothing is worth anything, all are alike.
-        prior = child.node.score / total if total else 1 / len(parent.children)
-        tries = child.visits + child.pending
-        curiosity = prior * math.sqrt(parent.visits + parent.pending) / (1 + tries)
-        return child.mean + self._settings.exploration * curiosity

@@ -21,7 +21,8 @@ class Settings:
 class Policy(Sampler):
     """Draw after draw, until the budget ends."""
 
-    rules = Rules(method=Method.CHAIN)
+    rules = Rules()
+    method = Method.CHAIN
 
     def __init__(self, root_id: str, settings: Settings) -> None:
         super().__init__(root_id, samples=settings.samples, draws=None, parallel=1)

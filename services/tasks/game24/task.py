@@ -35,6 +35,8 @@ class Game24:
     summary = "Game of 24: use each of four whole numbers once, with + - * /, to make 24."
     example = "1 1 11 11"
     depth = NUMBERS
+    checked = True
+    longest_thought = MAX_LINE_LENGTH
 
     def normalize(self, problem: str) -> str:
         """Return the four numbers in ascending order, separated by a space."""

@@ -17,7 +17,7 @@ EVALUATION_METHOD_UNSPECIFIED: EvaluationMethod
 EVALUATION_METHOD_VALUE: EvaluationMethod
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed")
+    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class EvaluateRequest(_message.Message):
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    BY_MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     states: _containers.RepeatedCompositeFieldContainer[_thought_pb2.State]
@@ -32,7 +33,8 @@ class EvaluateRequest(_message.Message):
     samples: int
     sampling: _thought_pb2.Sampling
     seed: int
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
+    by_model: bool
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("updates",)

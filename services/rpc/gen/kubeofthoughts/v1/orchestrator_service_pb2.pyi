@@ -35,6 +35,9 @@ class SolveStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOLVE_STATUS_COMPLETION_TOKENS_SPENT: _ClassVar[SolveStatus]
     SOLVE_STATUS_WALL_TIME_SPENT: _ClassVar[SolveStatus]
     SOLVE_STATUS_CANCELLED: _ClassVar[SolveStatus]
+    SOLVE_STATUS_DEPTH_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_PROMPT_TOKENS_SPENT: _ClassVar[SolveStatus]
+    SOLVE_STATUS_DOLLARS_SPENT: _ClassVar[SolveStatus]
 EVENT_DETAIL_UNSPECIFIED: EventDetail
 EVENT_DETAIL_RESULT: EventDetail
 EVENT_DETAIL_PROGRESS: EventDetail
@@ -51,6 +54,9 @@ SOLVE_STATUS_MODEL_CALLS_SPENT: SolveStatus
 SOLVE_STATUS_COMPLETION_TOKENS_SPENT: SolveStatus
 SOLVE_STATUS_WALL_TIME_SPENT: SolveStatus
 SOLVE_STATUS_CANCELLED: SolveStatus
+SOLVE_STATUS_DEPTH_SPENT: SolveStatus
+SOLVE_STATUS_PROMPT_TOKENS_SPENT: SolveStatus
+SOLVE_STATUS_DOLLARS_SPENT: SolveStatus
 
 class SolveRequest(_message.Message):
     __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style")
@@ -85,16 +91,22 @@ class SolveRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("nodes", "model_calls", "completion_tokens", "wall_seconds")
+    __slots__ = ("nodes", "model_calls", "completion_tokens", "wall_seconds", "depth", "prompt_tokens", "dollars")
     NODES_FIELD_NUMBER: _ClassVar[int]
     MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     WALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    DOLLARS_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     model_calls: int
     completion_tokens: int
     wall_seconds: float
-    def __init__(self, nodes: _Optional[int] = ..., model_calls: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., wall_seconds: _Optional[float] = ...) -> None: ...
+    depth: int
+    prompt_tokens: int
+    dollars: float
+    def __init__(self, nodes: _Optional[int] = ..., model_calls: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., wall_seconds: _Optional[float] = ..., depth: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., dollars: _Optional[float] = ...) -> None: ...
 
 class SolveResponse(_message.Message):
     __slots__ = ("accepted", "awaited", "thoughts", "progress", "result")
@@ -111,14 +123,16 @@ class SolveResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[SolveAccepted, _Mapping]] = ..., awaited: _Optional[_Union[StageAwaited, _Mapping]] = ..., thoughts: _Optional[_Union[ThoughtEvents, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[SolveResult, _Mapping]] = ...) -> None: ...
 
 class SolveAccepted(_message.Message):
-    __slots__ = ("solve_id", "problem", "root_id")
+    __slots__ = ("solve_id", "problem", "root_id", "strategy")
     SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     ROOT_ID_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
     solve_id: str
     problem: str
     root_id: str
-    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ...) -> None: ...
+    strategy: str
+    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ..., strategy: _Optional[str] = ...) -> None: ...
 
 class StageAwaited(_message.Message):
     __slots__ = ("stage",)
