@@ -86,8 +86,12 @@ def endpoint(settings: ModelSettings) -> Endpoint:
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ModelUnusable("KOT_OPENAI_BASE_URL is no URL such as http://localhost:8000/v1")
     # It is written to logs and errors, so it must hold no secret.
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -107,6 +111,6 @@ def _key(settings: ModelSettings) -> SecretStr:
             raise ModelUnusable(f"no key can be read from KOT_OPENAI_API_KEY_FILE, {path}") from error
         if not key:
             raise ModelUnusable(f"KOT_OPENAI_API_KEY_FILE, {path}, is empty")
-    if not (key.isascii() and (key.isprintable())):
+    if not (key.isascii() and key.isprintable()):
         raise ModelUnusable(f"the key in {source} has characters that cannot be sent in a header")
     return SecretStr(key)

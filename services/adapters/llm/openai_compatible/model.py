@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import aiohttp
@@ -35,6 +35,7 @@ CONNECT_SECONDS = 10.0
 LONGEST_REFUSAL = 1 << 16
 """Bytes of a refusal that are read."""
 
+_CLOSED = "the model is closed"
 _jitter = wait_random_exponential(multiplier=0.5, max=8)
 
 
@@ -58,6 +59,7 @@ class OpenAIModel:
         self._limits = RateLimits(requests_per_minute, tokens_per_minute)
         self._habits = Habits()
         self._session: aiohttp.ClientSession | None = None
+        self._timeouts: set[asyncio.Timeout] = set()
         self._closed = False
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
@@ -84,6 +86,10 @@ class OpenAIModel:
     async def close(self) -> None:
         """Close the connections; calls in flight fail."""
         self._closed = True
+        for timeout in self._timeouts:
+            # Connections that are closed under their readers would leave them waiting.
+            if not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
         if self._session is not None:
             await self._session.close()
 
@@ -101,13 +107,25 @@ class OpenAIModel:
             async for attempt in retrying:
                 with attempt:
                     await self._limits.admit(request, deadline)
-                    async with asyncio.timeout_at(deadline):
+                    async with self._until(deadline):
                         return await self._attempt(request, first, put)
         except Temporary as temporary:
             raise temporary.error from None
         except TimeoutError:
+            if self._closed:
+                raise ModelUnusable(_CLOSED) from None
             raise DeadlineExceeded(f"{self._endpoint.base_url} was not done in time") from None
         raise AssertionError("the last attempt returns or raises")
+
+    @asynccontextmanager
+    async def _until(self, deadline: float) -> AsyncGenerator[None, None]:
+        """Leave with `TimeoutError` at the deadline, or when the model is closed."""
+        async with asyncio.timeout_at(deadline) as timeout:
+            self._timeouts.add(timeout)
+            try:
+                yield
+            finally:
+                self._timeouts.discard(timeout)
 
     async def _attempt(self, request: CompletionRequest, first: int, put: Put) -> int:
         begun = False
@@ -153,7 +171,7 @@ class OpenAIModel:
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session, which needs a running loop to be made."""
         if self._closed:
-            raise ModelUnusable("the model is closed")
+            raise ModelUnusable(_CLOSED)
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._endpoint.headers(),
