@@ -165,8 +165,10 @@ class OpenAIModel:
         if isinstance(error, WorkerUnavailable):
             return error
         # Errors of the client hold the request's headers, hence neither their `repr` nor a chain to them.
-        told = self._endpoint.without_key(str(error)) or type(error).__name__
-        return WorkerUnavailable(f"{self._endpoint.base_url} cannot be reached: {told} (KOT_OPENAI_BASE_URL)")
+        told = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        return WorkerUnavailable(
+            f"{self._endpoint.base_url} (KOT_OPENAI_BASE_URL) cannot be reached: {self._endpoint.without_key(told)}"
+        )
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session, which needs a running loop to be made."""
