@@ -109,7 +109,9 @@ class Run:
 
 
 def solve_request(problem=SOLVABLE, **fields):
-    return ParseDict({"problem": problem, "event_detail": "EVENT_DETAIL_ALL", **fields}, wire.SolveRequest())
+    """With all events, and the same ones each time, unless `fields` say otherwise."""
+    repeatable = {"event_detail": "EVENT_DETAIL_ALL", "concurrency": "CONCURRENCY_MODEL_LEVEL"}
+    return ParseDict({"problem": problem, **repeatable, **fields}, wire.SolveRequest())
 
 
 async def solve(target, problem=SOLVABLE, *, timeout=None, **fields):

@@ -62,7 +62,7 @@ class Hyperparameters:
     concurrency: Annotated[
         Literal["sequential", "level", "async"] | None,
         Wire("concurrency"),
-        _search(help="One expansion at a time, a level at a time, or as results arrive. (default level)"),
+        _search(help="One expansion at a time, a level at a time, or thought by thought. (default async)"),
     ] = None
     request_batch_size: Annotated[
         int | None, Wire("request_batch_size"), _search(help="States sent to a worker in one call. (default 16)")

@@ -51,7 +51,7 @@ STYLE_DEFAULTS = {
         samples=8, lines=1, thought_tokens=40, chain_tokens=100, value_tokens=4, value_samples=0
     ),
     PromptStyle.FEW_SHOT: StyleDefaults(
-        samples=1, lines=16, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
+        samples=1, lines=12, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
     ),
 }
 

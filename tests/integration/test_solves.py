@@ -59,7 +59,7 @@ async def test_sampling_until_valid_finds_what_can_be_found():
 
 async def test_a_request_with_nothing_but_a_problem_is_solved():
     async with fleet() as target:
-        run = await solve(target, event_detail="EVENT_DETAIL_UNSPECIFIED")
+        run = await solve(target, event_detail="EVENT_DETAIL_UNSPECIFIED", concurrency="CONCURRENCY_MODEL_UNSPECIFIED")
         assert_right(run)
         assert {message.WhichOneof("event") for message in run.messages} == {"accepted", "progress", "result"}
 

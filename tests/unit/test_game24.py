@@ -292,10 +292,14 @@ def test_with_trust_the_numbers_left_are_believed():
     assert _step(State(ROOT.problem, (believed.text,)), "1 + 2 = 9 (left: 9 3)", trust=True).key == "3 9"
 
 
-@pytest.mark.parametrize("line", ["10 - 4 = 6 (left: 1 2)", "10 - 4 = 6 (left: 1 2 3 4)", "10 - 4 = 6 (left: 1 2 1/0)"])
-def test_even_with_trust_a_step_leaves_one_number_less_and_only_numbers(line):
+@pytest.mark.parametrize("left", ["1 2", "1 2 3 4"])
+def test_with_trust_even_their_count_is_believed(left):
+    assert _step(ROOT, f"10 - 4 = 6 (left: {left})", trust=True).key == left
+
+
+def test_even_with_trust_a_step_leaves_only_numbers():
     with pytest.raises(IllegalThought):
-        _step(ROOT, line, trust=True)
+        _step(ROOT, "10 - 4 = 6 (left: 1 2 1/0)", trust=True)
 
 
 def test_even_with_trust_a_number_has_no_more_digits_than_can_be_read_again():
@@ -303,8 +307,14 @@ def test_even_with_trust_a_number_has_no_more_digits_than_can_be_read_again():
         _step(ROOT, "10 - 4 = 6 (left: 2.123456789 6 7)", trust=True)
 
 
-def test_where_one_number_is_left_only_an_answer_is_read():
-    state = _state("4 6 7 10", "10 - 6 = 4 (left: 4 4 7)", "4 + 4 = 8 (left: 7 8)", "7 + 8 = 15 (left: 15)")
+def test_where_24_is_left_only_an_answer_is_asked_for_and_read():
+    state = _state("4 6 7 10", "10 - 7 = 3 (left: 3 4 6)", "4 * 6 = 24 (left: 3 24)", "24 / 3 = 8 (left: 8)")
+    assert TASK.propose_prompt(state, PromptStyle.BARE).text.endswith("Next:\n")
+    state = _state("4 6 7 10", "10 - 6 = 4 (left: 4 4 7)", "7 - 4 = 3 (left: 3 4)", "3 + 4 = 7 (left: 7)")
+    with pytest.raises(MalformedThought):
+        _step(state, "Answer: 4 + 7 = 15")
+    state = _state("4 5 6 10", "5 * 6 = 30 (left: 4 10 30)", "4 + 30 = 34 (left: 10 34)", "34 - 10 = 24 (left: 24)")
+    assert "Steps:" in TASK.propose_prompt(state, PromptStyle.BARE).text
     proposal = _step(state, "  ANSWER:  4  +\t7 = 15 ")
     assert (proposal.text, proposal.answer) == ("Answer: 4 + 7 = 15", "4 + 7 = 15")
     for line in ("4 + 7 = 15", "", "Answer:", "Answer:  ", "The answer: 24", "answer:" + "x" * 193):

@@ -51,21 +51,21 @@ class Game24:
         return " ".join(str(number) for number in sorted(map(int, words)))
 
     def propose_prompt(self, state: State, style: PromptStyle, method: Method = Method.STEP) -> Prompt:
-        """Ask for steps, or, where one number is left, for the expression that the steps add up to."""
+        """Ask for steps, or, where 24 alone is left, for the expression that the steps add up to."""
         if method is Method.DIRECT:
             return Prompt(prompts.direct(_show_all(_numbers(state)), style), stop=("\n",))
         if method is Method.CHAIN:
             return Prompt(prompts.chain(state.problem, state.steps, style), stop=("\n\n",))
-        if len(_numbers(state)) > 1:
+        if _numbers(state) != (GOAL,):
             return Prompt(prompts.propose(_show_all(_numbers(state)), style), stop=("\n\n",))
         return Prompt(prompts.chain(state.problem, state.steps, style), stop=("\n\n",))
 
     def parse_thought(self, state: State, line: str, *, trust: bool) -> Proposal:
-        """Read a step; or, where one number is left, the answer."""
+        """Read a step; or, where 24 alone is left, the answer."""
         if len(line) > MAX_LINE_LENGTH:
             raise MalformedThought(f"longer than {MAX_LINE_LENGTH} characters")
         numbers = _numbers(state)
-        if len(numbers) == 1:
+        if numbers == (GOAL,):
             return _parse_answer(state, line)
         step = _STEP.match(line)
         if step is None:
@@ -74,8 +74,6 @@ class Game24:
             left = _trusted(step) if trust else _checked(step, numbers)
         except ValueError as error:
             raise IllegalThought(str(error)) from error
-        if len(left) != len(numbers) - 1:
-            raise IllegalThought(f"{len(left)} numbers left of {len(numbers)}")
         if not all(re.fullmatch(NUMBER, show(number)) for number in left):
             raise IllegalThought("leaves a number of too many digits")
         text = f"{step[1]} {step[2]} {step[3]} = {step[4]} (left: {_show_all(left)})"
