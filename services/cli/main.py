@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERRUPTED_BY_TYPER = 130
+MOST_TOKENS = 1_000_000_000
+"""The largest budget that the wire carries."""
 
 app = typer.Typer(
     name="kot",
@@ -114,23 +116,56 @@ def bench_command(
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Where to write the figures.", show_default=False)
     ] = None,
+    budget: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            max=MOST_TOKENS,
+            help="Completion tokens that a puzzle may cost; may be repeated: each strategy is measured at each. "
+            "(default --max-completion-tokens)",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Solves of each puzzle, with seeds that count up from --seed. Solves of one puzzle are no independent "
+            "trials; the 95 % interval allows for that.",
+        ),
+    ] = 1,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg|.png",
+            help="Where to plot solved shares against completion tokens spent; needs the extra `plot`.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Puzzles to take, from the first. (default all)")] = None,
     parallel: Annotated[int, typer.Option(min=1, max=256, help="Puzzles to solve at a time.")] = 1,
     target: Target = None,
     *,
     options: Hyperparameters,
 ) -> None:
-    """Solve every puzzle of a file with each strategy, and count."""
+    """Solve every puzzle of a file with each strategy at each budget, and count."""
     _configure_logs(context.obj or "error")
     from services.cli.bench import Bench, check_writable, read_puzzles, write_figures
     from services.cli.figures import show_figures
+    from services.cli.plot import check_plot, plot_figures
 
     if json_out is not None:
         check_writable(json_out)
-    bench = Bench(read_puzzles(puzzles, limit), strategy or ["auto"], options, parallel=parallel)
+    if plot is not None:
+        check_writable(plot)
+        check_plot(plot)
+    bench = Bench(read_puzzles(puzzles, limit), strategy or ["auto"], options, parallel, budget or (), seeds)
     figures = _run(bench.run(target, _console(stderr=True)))
     if json_out is not None:
         write_figures(json_out, figures)
+    if plot is not None:
+        plot_figures(plot, figures, title=puzzles.name)
     show_figures(_console(), figures)
 
 

@@ -464,3 +464,92 @@ def test_bench_refuses_a_setting_that_one_of_its_strategies_has_not_before_it_so
     assert_plain(ended, 2)
     assert "beam_width" in ended.stderr
     assert not (tmp_path / "out.json").exists()
+
+
+def test_bench_measures_each_strategy_at_each_budget(tmp_path, target):
+    puzzles, out = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11", "1 1 1 1"), tmp_path / "out.json"
+    ended = kot(
+        "bench", "--puzzles", puzzles, "-s", "sample_until_valid", "-s", "dfs", "--budget", "2000", "--budget", "500",
+        "--seeds", "3", "--target", target, "--json", out,
+    )  # fmt: skip
+    assert_plain(ended, 0)
+    figures = json.loads(out.read_text())
+    measured = [(each["strategy"], each["completion_token_budget"]) for each in figures]
+    assert measured == [("sample_until_valid", 2000), ("sample_until_valid", 500), ("dfs", 2000), ("dfs", 500)]
+    for each in figures:
+        assert (each["puzzles"], each["seeds"], sum(each["statuses"].values())) == (2, 3, 6)
+        assert each["completion_tokens_per_puzzle"] == each["completion_tokens"] / 6
+        assert each["model_calls_per_puzzle"] == each["model_calls"] / 6
+        assert 0 < each["completion_tokens_per_puzzle"] <= each["completion_token_budget"]
+    rows = [line for line in ended.stdout.splitlines() if "dfs" in line or "sample" in line]
+    assert [row.split()[:2] for row in rows] == [[name, f"{budget:,}"] for name, budget in measured]
+    assert all("…" not in row and len(row) <= 80 for row in rows)
+
+
+def test_bench_without_budgets_is_one_run_at_the_servers_own(tmp_path, target):
+    puzzles, out = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11"), tmp_path / "out.json"
+    for flags, budget in ([], None), (["--max-completion-tokens", "900"], 900):
+        assert_plain(kot("bench", "--puzzles", puzzles, "--target", target, "--json", out, *flags), 0)
+        assert [each["completion_token_budget"] for each in json.loads(out.read_text())] == [budget]
+
+
+def test_bench_pools_what_each_seed_alone_would_give(tmp_path, target):
+    puzzles, out = write_puzzles(tmp_path / "puzzles.csv", "1 1 1 1", "4 5 6 10"), tmp_path / "out.json"
+
+    def measure(*flags):
+        ended = kot(
+            "bench", "--puzzles", puzzles, "-s", "sample_until_valid", "--concurrency", "sequential",
+            "--budget", "300", "--target", target, "--json", out, *flags,
+        )  # fmt: skip
+        assert_plain(ended, 0)
+        return json.loads(out.read_text())[0]
+
+    alone, pooled = [measure("--seed", "5"), measure("--seed", "6")], measure("--seed", "5", "--seeds", "2")
+    assert pooled["seed"] == 5
+    for name in "solved", "completion_tokens", "prompt_tokens", "model_calls":
+        assert pooled[name] == sum(each[name] for each in alone)
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<?xml"), (".png", b"\x89PNG")])
+def test_bench_plots(tmp_path, target, suffix, begins):
+    puzzles, plot = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11"), tmp_path / f"plot{suffix}"
+    # The smallest budget pays for nothing, and an axis of powers of ten has no zero.
+    budgets = ["--budget", "1", "--budget", "2000"]
+    ended = kot("bench", "--puzzles", puzzles, "-s", "dfs", "-s", "io", *budgets, "--plot", plot, "--target", target)
+    assert_plain(ended, 0)
+    assert plot.read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--plot", "{folder}/nowhere/plot.svg"], "nowhere"),
+        (["--plot", "{folder}"], "cannot be written"),
+        (["--plot", "{folder}/plot.pdf"], ".svg or .png"),
+        (["--budget", "0"], "--budget"),
+        (["--budget", "9" * 12], "--budget"),
+        (["--budget", "500", "--budget", "500"], "--budget 500 is given 2 times"),
+        (["--budget", "500", "--max-completion-tokens", "600"], "--max-completion-tokens"),
+        (["-s", "dfs", "-s", "bfs", "-s", "dfs"], "--strategy dfs is given 2 times"),
+        (["--seeds", "0"], "--seeds"),
+        (["--seed", str(2**64 - 1), "--seeds", "2"], "--seed"),
+    ],
+)
+def test_bench_refuses_before_it_solves_anything(tmp_path, target, flags, said):
+    puzzles, out = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11"), tmp_path / "out.json"
+    flags = [flag.format(folder=tmp_path) for flag in flags]
+    ended = kot("bench", "--puzzles", puzzles, "--json", out, "--target", target, *flags)
+    assert_plain(ended, 2)
+    assert said in ended.stderr
+    assert ended.stdout == ""
+    assert not out.exists()
+
+
+def test_bench_says_how_to_install_what_plots(tmp_path, target):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError\n")
+    puzzles = write_puzzles(tmp_path / "puzzles.csv", "1 1 11 11")
+    flags = ["--plot", tmp_path / "plot.svg", "--target", target]
+    ended = kot("bench", "--puzzles", puzzles, *flags, PYTHONPATH=str(tmp_path))
+    assert_plain(ended, 2)
+    assert "pip install 'kube-of-thoughts[plot]'" in ended.stderr
+    assert kot("bench", "--puzzles", puzzles, *flags[2:], PYTHONPATH=str(tmp_path)).returncode == 0

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from services.cli.display import draw_tree
-from services.cli.figures import wilson_interval
+from services.cli.figures import Solved, count, share_interval, wilson_interval
 from services.cli.options import Hyperparameters
+from services.cli.plot import plot_figures
 from services.cli.request import build_request
 from services.cli.selection import select
 from services.core.budget import Limits
@@ -91,6 +92,46 @@ def test_a_thought_that_was_reached_again_is_marked_and_shown_once():
 )
 def test_the_interval_is_wilsons(successes, trials, low, high):
     assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("solved", "seeds", "share", "trials"),
+    [
+        ([1, 1, 0, 1], 1, 3 / 4, 4),
+        # All or none of a puzzle's seeds: each puzzle counts once.
+        ([3, 3, 0, 3], 3, 3 / 4, 4),
+        ([2, 2, 2, 2], 2, 1, 4),
+        ([0, 0, 0, 0], 2, 0, 4),
+        # Each puzzle half of the times: no puzzle differs from another, so each solve counts.
+        ([1, 1, 1, 1], 2, 1 / 2, 8),
+        # Between them: 1/2 * 1/2, divided by the variance of the mean of four, 1/2 / (4 * 3).
+        ([2, 1, 1, 0], 2, 1 / 2, 6),
+    ],
+)
+def test_solves_of_one_puzzle_are_not_counted_as_independent(solved, seeds, share, trials):
+    assert share_interval(solved, seeds) == pytest.approx(wilson_interval(share * trials, trials))
+
+
+def ended(puzzle: str, answer: str) -> Solved:
+    result = wire.SolveResult(status=wire.SOLVE_STATUS_SOLVED, answer=answer, elapsed_seconds=1)
+    result.usage.completion_tokens = 40
+    return Solved(puzzle, result)
+
+
+def test_a_false_answer_is_no_solution():
+    solved = [ended("1 1 4 6", "1 * 1 * 4 * 6 = 24"), ended("1 1 4 6", "1 + 1 + 4 + 6 = 24")]
+    figures = count("io", solved, Hyperparameters(), seeds=2, seconds=1)
+    assert (figures.puzzles, figures.solved, figures.solved_share, figures.false_answers) == (1, 1, 0.5, 1)
+
+
+def test_equal_figures_are_plotted_equally(tmp_path):
+    solved = [ended("4 6 1 1", "4 * 6 * 1 * 1 = 24"), ended("4 6 1 1", "4 + 6 + 1 + 1 = 24")]
+    budgets = [Hyperparameters(max_completion_tokens=budget) for budget in (1000, 100)]
+    figures = [count(name, solved, each, seeds=1, seconds=1) for name in ("io", "dfs") for each in budgets]
+    first, second = tmp_path / "first.svg", tmp_path / "second.svg"
+    for path in first, second:
+        plot_figures(path, figures, title="puzzles.csv")
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_what_is_not_given_is_not_sent():
