@@ -28,6 +28,7 @@ def plot_figures(path: Path, figures: Sequence[Figures], *, title: str) -> None:
     """Draw each strategy's points, with their 95 % intervals, from its least to its largest budget."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     # Ids within an SVG are hashes, random unless salted.
     with rc_context({"svg.hashsalt": "kot"}):
@@ -41,6 +42,10 @@ def plot_figures(path: Path, figures: Sequence[Figures], *, title: str) -> None:
             )  # fmt: skip
         axes.set(xscale="log", xlabel="completion tokens spent on a puzzle", ylabel="solved %", title=title)
         axes.set_ylim(-2, 103)
+        # Numbers as they are read, not powers of ten, and several where tokens span less than one power.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
         drawing.legend(loc="outside right upper", fontsize="small")
         try:
