@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from common import print_table, read_puzzles, write_json
-from model_server import ModelServer, add_arguments, model_server
+from model_server import ModelServer, Row, add_arguments, model_server
 
 from services.cli.client import Client, connect
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -62,9 +62,9 @@ async def run(client: Client, server: ModelServer, puzzles: Sequence[str], scale
     return Run(solved, requests, tokens, seconds, bound)
 
 
-async def settled(server: ModelServer) -> list:
+async def settled(server: ModelServer) -> list[Row]:
     """Return the log once nothing is under way: what was aborted is logged too."""
-    while (await server.stats())["in_flight"]:
+    while (await server.stats())["in_flight"]:  # noqa: ASYNC110 - it is another process
         await asyncio.sleep(0.01)
     return await server.log()
 

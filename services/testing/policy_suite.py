@@ -10,8 +10,9 @@ The suite drives the policy through small worlds, with no model, no clock and no
 """  # noqa: D400, D415 - ends in an example
 # ruff: noqa: S101 - a suite asserts
 
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, given, settings
@@ -46,9 +47,12 @@ class World:
     A thought is named by its steps, in ascending order below the first: `r21` and `r12` are one. So branches merge,
     as those of a task do whose states have equal keys. Every draw brings half of the children. The answers, at depth
     4, are all rejected: a search for one has no end but those of its own and its budget.
+
+    In an `endless` world each draw brings new children, and none merge.
     """
 
     branching: int = 3
+    endless: bool = False
     failing: frozenset[str] = frozenset({"r1", "r012"})
     """Thoughts that cannot be expanded."""
     worthless: frozenset[str] = frozenset({"r02", "r002"})
@@ -58,6 +62,11 @@ class World:
         """Return what comes of an `Ask`."""
         if ask.thought_id in self.failing:
             return Tell(ask.thought_id, ask.draw, failed=True)
+        if self.endless:
+            names = (f"{ask.thought_id}{ask.draw:03}{step}." for step in range(self.branching))
+            depth = ask.thought_id.count(".") + 1
+            value = Value(sure=0.5) if depth < DEPTH else None
+            return Tell(ask.thought_id, ask.draw, tuple(Child(name, depth, value) for name in names))
         steps = range(ask.draw % 2, self.branching, 2)
         drawn = [*steps, *steps][: ask.samples]  # a draw may repeat itself
         children = {child.thought_id: child for child in (self._child(ask.thought_id, step) for step in drawn)}
@@ -110,14 +119,23 @@ class Run:
         self._assert_best_is_known()
         return asks
 
-    def tell(self, ask: Ask) -> Sequence[Prune]:
-        """Tell what came of one ask in flight."""
+    def tell(self, ask: Ask, *, singly: bool = False) -> Sequence[Prune]:
+        """Tell what came of one ask in flight: all at once, or child by child, and each of them twice."""
         self.in_flight.remove(ask)
         result = self.world.expand(ask)
+        children = result.children * 2 if singly else ()
+        pruned = [prune for child in children for prune in self._tell(replace(result, children=(child,), done=False))]
+        return [*pruned, *self._tell(replace(result, children=()) if singly else result)]
+
+    def tell_first(self, ask: Ask) -> None:
+        """Tell the first child of one ask, which stays in flight."""
+        self._tell(replace(self.world.expand(ask), children=self.world.expand(ask).children[:1], done=False))
+
+    def _tell(self, result: Tell) -> Sequence[Prune]:
         self.known |= {child.thought_id for child in result.children}
         self.alive |= {child.thought_id for child in result.children if not child.dead}
         if result.failed:
-            self.failed.add(ask.thought_id)
+            self.failed.add(result.thought_id)
         pruned = self.policy.tell(result)
         for prune in pruned:
             assert prune.thought_id in self.known
@@ -128,12 +146,13 @@ class Run:
         return pruned
 
     def play(self, moves: Moves) -> list[object]:
-        """Follow a schedule; return all that the policy said."""
+        """Follow a schedule; return all that the policy said. Every other result is told child by child."""
         said: list[object] = []
         for capacity, choice in moves:
             said.append(tuple(self.ask(capacity)))
             if self.in_flight and choice is not None:
-                said.append(tuple(self.tell(self.in_flight[choice % len(self.in_flight)])))
+                ask = self.in_flight[choice % len(self.in_flight)]
+                said.append(tuple(self.tell(ask, singly=choice % 2 == 1)))
             said.append(self.policy.best())
         return said
 
@@ -216,15 +235,33 @@ class PolicySuite:
         assert in_order.ends() == shuffled.ends()
 
     @_often
-    @given(st.integers(1, 9), st.integers(0, 2**32))
-    def test_every_thought_has_its_turn(self, capacity: int, choice: int) -> None:
+    @given(st.integers(1, 9), st.integers(0, 2**32), st.booleans())
+    def test_every_thought_has_its_turn(self, capacity: int, choice: int, singly: bool) -> None:  # noqa: FBT001 - drawn
         """With budget enough, all that is alive and not pruned is expanded, in whatever order results come back."""
         run = self._run()
         while self.expands_everything and not self._is_done(run):
             assert len(run.asked) < PATIENCE, f"never asked for {run.alive - {ask.thought_id for ask in run.asked}}"
             run.ask(capacity)
             assert run.in_flight, "the search ended before every thought had its turn"
-            run.tell(run.in_flight[choice % len(run.in_flight)])
+            run.tell(run.in_flight[choice % len(run.in_flight)], singly=singly)
+
+    @_often
+    @given(st.integers(1, 9))
+    def test_a_tell_with_more_to_come_leaves_its_ask_open(self, capacity: int) -> None:
+        """What can be asked for meanwhile is something else, and the rest is taken when it comes."""
+        run = self._run()
+        for _ in range(20):
+            for ask in run.ask(capacity):
+                run.tell_first(ask)
+            run.ask(capacity)
+            for ask in list(run.in_flight):
+                run.tell(ask)
+        assert {ask.thought_id for ask in run.asked} <= run.alive
+
+    def test_memory_grows_with_the_nodes_and_no_faster(self) -> None:
+        """Four times the thoughts take at most six times the memory."""
+        small, large = (self._bytes_of_a_search(nodes) for nodes in (1000, 4000))
+        assert large <= 6 * max(small, 100_000)
 
     def test_no_capacity_asks_for_nothing(self) -> None:
         """And changes nothing."""
@@ -265,6 +302,22 @@ class PolicySuite:
                 run.tell(ask)
             assert run.policy.best() not in run.pruned
             assert run.policy.best() in run.alive or not run.policy.rules.stops_at_answer
+
+    def _bytes_of_a_search(self, nodes: int) -> int:
+        """Return what a search of so many thoughts holds; less, for one that ends before."""
+        tracemalloc.start()
+        try:
+            run = self._run(World(branching=10, failing=frozenset(), worthless=frozenset(), endless=True))
+            before = tracemalloc.get_traced_memory()[0]
+            known = 0
+            while known < nodes and (asks := run.policy.ask(8)):
+                for ask in asks:
+                    result = run.world.expand(ask)
+                    known += len(result.children)
+                    run.policy.tell(result)
+            return tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
 
     # --- making one -------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 The evaluator's score is a thought's prior among its siblings and, in place of a rollout, its value. Thoughts under way
 count as visits that brought nothing (virtual loss, Chaslot et al. 2008), so that parallel asks spread. A thought that
-was sampled seldom for its visits is sampled again (progressive widening, Coulom 2007), so the search never ends while
+has few children for its visits is sampled again (progressive widening, Coulom 2007), so the search never ends while
 budget is left. Where branches merge, a value is passed back along the path that was walked.
 """
 
@@ -22,49 +22,40 @@ class Settings(NodeSettings):
     parallel: int = setting(4, "Thoughts expanded at the same time.", minimum=1, maximum=1000)
     exploration: float = setting(1.0, "Weight of curiosity against value, PUCT's constant.", minimum=0, maximum=100)
     widening: float = setting(
-        1.0,
-        "A thought is sampled again while its draws are fewer than this times a power of its visits.",
+        3.0,
+        "A thought is sampled again while its children are fewer than this times a power of its visits.",
         minimum=0,
         maximum=100,
     )
-    widening_exponent: float = setting(0.5, "That power.", minimum=0, maximum=1)
+    widening_exponent: float = setting(1 / 3, "That power.", minimum=0, maximum=1)
 
 
 @dataclass(slots=True, eq=False)
 class _Arm:
-    """A node's statistics; `pending` visits are under way and count as losses."""
+    """The statistics of a node that was walked to; `pending` visits are under way and count as losses."""
 
     node: Node
     visits: int = 0
     value: float = 0.0
     pending: int = 0
     tried: list["_Arm"] = field(default_factory=list)
-    """Children that a walk has come by."""
-    untried: list[tuple[float, int, "_Arm"]] = field(default_factory=list)
+    """Children that were walked to, on this path or another."""
+    untried: list[tuple[float, int, Node]] = field(default_factory=list)
     """A heap of the others, the best scored first: no other of them can have a greater bound."""
     scores: float = 0.0
     """The sum of all children's scores."""
 
     @property
-    def tries(self) -> int:
-        return self.visits + self.pending
+    def children(self) -> int:
+        return len(self.tried) + len(self.untried)
 
-    @property
-    def mean(self) -> float:
-        return self.value / self.tries if self.tries else self.node.score
-
-    def add(self, child: "_Arm") -> None:
+    def add(self, child: Node) -> None:
         """Add a child that this arm does not have."""
-        self.scores += child.node.score
-        heapq.heappush(self.untried, (-child.node.score, child.node.order, child))
+        self.scores += child.score
+        heapq.heappush(self.untried, (-child.score, child.order, child))
 
-    def has(self, child: "_Arm") -> bool:
-        return child in self.tried or any(child is other for _, _, other in self.untried)
-
-    def sort_out(self) -> None:
-        """See which children were tried since, on this path or another."""
-        while self.untried and self.untried[0][-1].tries:
-            self.tried.append(heapq.heappop(self.untried)[-1])
+    def has(self, child: Node) -> bool:
+        return any(child is arm.node for arm in self.tried) or any(child is other for _, _, other in self.untried)
 
 
 class Policy:
@@ -75,7 +66,8 @@ class Policy:
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings
         self._nodes = Nodes(root_id, settings)
-        self._arms = {root_id: _Arm(self._nodes.root)}
+        self._root = _Arm(self._nodes.root)
+        self._arms = {root_id: self._root}
         self._paths: dict[str, list[_Arm]] = {}
         """The path that was walked to each thought that is asked."""
         self._gains: dict[str, float] = {}
@@ -100,13 +92,10 @@ class Policy:
         if taken is None:
             return []
         path = self._paths[result.thought_id]
+        new = set(taken.new)
         for child in taken.inner:
-            arm = self._arms.get(child.thought_id)
-            if arm is None:
-                arm = self._arms[child.thought_id] = _Arm(child)
-                path[-1].add(arm)
-            elif not path[-1].has(arm):
-                path[-1].add(arm)
+            if child in new or not path[-1].has(child):
+                path[-1].add(child)
         gain = max((child.score for child in taken.new), default=0.0)
         gain = max(gain, self._gains.pop(result.thought_id, 0.0))
         if not taken.done:
@@ -125,39 +114,57 @@ class Policy:
 
     def _walk(self) -> list[_Arm] | None:
         """Return the path to the thought to expand next; None if all are under way or failed."""
-        path = [self._arms[self._nodes.root.thought_id]]
+        path = [self._root]
         while True:
             arm = path[-1]
-            child = self._most_promising(arm)
-            if self._may_expand(arm) and (child is None or self._is_seldom_sampled(arm)):
+            if self._may_expand(arm) and self._has_few_children(arm):
                 return path
+            child = self._most_promising(arm)
             if child is None:
-                return None
+                return path if self._may_expand(arm) else None
             path.append(child)
 
     def _most_promising(self, arm: _Arm) -> _Arm | None:
         """Return the child with the greatest bound of those that a walk can go on from."""
-        arm.sort_out()
-        candidates = [child for child in arm.tried if self._is_open(child)]
-        candidates += [child for _, _, child in arm.untried[:1]]
-        curiosity = self._settings.exploration * math.sqrt(arm.tries)
-        children = len(arm.tried) + len(arm.untried)
+        self._sort_out(arm)
+        curiosity = self._settings.exploration * math.sqrt(arm.visits + arm.pending)
+        # Where nothing is worth anything, all are alike.
+        weight, even = (curiosity / arm.scores, 0.0) if arm.scores else (0.0, curiosity / max(arm.children, 1))
+        best, greatest = None, -math.inf
+        if arm.untried:
+            greatest = arm.untried[0][-1].score * (1 + weight) + even
+        for child in arm.tried:
+            tries = child.visits + child.pending
+            bound = child.value / tries + (child.node.score * weight + even) / (1 + tries)
+            if bound > greatest and self._is_open(child):
+                best, greatest = child, bound
+        if best is None and arm.untried:
+            best = self._try(arm)
+        return best
 
-        def bound(child: _Arm) -> float:
-            # Where nothing is worth anything, all are alike.
-            prior = child.node.score / arm.scores if arm.scores else 1 / children
-            return child.mean + curiosity * prior / (1 + child.tries)
+    def _try(self, arm: _Arm) -> _Arm:
+        """Move the best of the untried children to the tried ones."""
+        node = heapq.heappop(arm.untried)[-1]
+        child = self._arms.setdefault(node.thought_id, _Arm(node))
+        arm.tried.append(child)
+        return child
 
-        return max(candidates, key=bound, default=None)
+    def _sort_out(self, arm: _Arm) -> None:
+        """See which children were tried on another path."""
+        while arm.untried and arm.untried[0][-1].thought_id in self._arms:
+            self._try(arm)
 
     def _may_expand(self, arm: _Arm) -> bool:
         return not arm.node.failed and not self._nodes.is_asked(arm.node)
 
     def _is_open(self, arm: _Arm) -> bool:
         """Tell whether a walk that goes on to this arm finds something to expand."""
-        arm.sort_out()
-        return self._may_expand(arm) or bool(arm.untried) or any(map(self._is_open, arm.tried))
+        if self._may_expand(arm):
+            return True
+        self._sort_out(arm)
+        return bool(arm.untried) or any(map(self._is_open, arm.tried))
 
-    def _is_seldom_sampled(self, arm: _Arm) -> bool:
+    def _has_few_children(self, arm: _Arm) -> bool:
         wanted: float = self._settings.widening * arm.visits**self._settings.widening_exponent
-        return arm.node.draws < wanted
+        # There may be no more to find: most visits go on, whatever the draws bring.
+        return arm.children < wanted and arm.node.draws**2 < arm.visits
