@@ -115,6 +115,8 @@ class StageSettings(_Settings):
     """Seconds that one call to a serving stage may take."""
     stage_attempts: PositiveInt = 3
     """How often a call is tried, the first time included, if a stage cannot be reached."""
+    stage_calls: PositiveInt = Field(256, le=500)
+    """Calls of one orchestrator to one stage at a time; more wait, first come first served."""
     cold_start_timeout: PositiveFloat = 20.0
     """Seconds that a stage may take to wake up."""
 

@@ -4,6 +4,7 @@ A batch whose stage cannot be reached is sent again, without the requests that a
 proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -35,14 +36,18 @@ _LONGEST_WAIT_SECONDS = 2.0
 
 
 class _Stage:
-    """One service: its channel, its deadline, its retries."""
+    """One service: its channel, its deadline, its retries, and how many calls it gets at a time, first come first served.
+
+    However many solves there are, a stage is not asked more than it takes: what has no place waits here.
+    """
 
     name: str
 
-    def __init__(self, target: str, *, timeout: float, attempts: int) -> None:
+    def __init__(self, target: str, *, timeout: float, attempts: int, calls: int) -> None:
         self._target = target
         self._timeout = timeout
         self._attempts = attempts
+        self._places = asyncio.Semaphore(calls)
         self._channel = dial(target)
 
     async def wake(self, timeout: float) -> None:
@@ -65,14 +70,15 @@ class _Stage:
         )
         async for attempt in retrying:
             with attempt:
-                call = method(iter(list(messages())), timeout=time_left(self._timeout))
-                try:
-                    async for message in call:
-                        yield [read(update) for update in message.updates]
-                except grpc.aio.AioRpcError as error:
-                    raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
-                finally:
-                    call.cancel()
+                async with self._places:
+                    call = method(iter(list(messages())), timeout=time_left(self._timeout))
+                    try:
+                        async for message in call:
+                            yield [read(update) for update in message.updates]
+                    except grpc.aio.AioRpcError as error:
+                        raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
+                    finally:
+                        call.cancel()
 
 
 class RemoteProposer(_Stage):

@@ -13,10 +13,10 @@ from services.settings import OrchestratorSettings, StageSettings
 
 def mounts(resources: AsyncExitStack, stages: StageSettings, settings: OrchestratorSettings) -> list[Mount]:
     """Return the orchestrator's service; its channels are closed with `resources`."""
-    timeout, attempts = stages.stage_timeout, stages.stage_attempts
-    proposer = RemoteProposer(stages.generator_target, timeout=timeout, attempts=attempts)
-    evaluator = RemoteEvaluator(stages.evaluator_target, timeout=timeout, attempts=attempts)
-    validator = RemoteValidator(stages.validator_target, timeout=timeout, attempts=attempts)
+    timeout, attempts, calls = stages.stage_timeout, stages.stage_attempts, stages.stage_calls
+    proposer = RemoteProposer(stages.generator_target, timeout=timeout, attempts=attempts, calls=calls)
+    evaluator = RemoteEvaluator(stages.evaluator_target, timeout=timeout, attempts=attempts, calls=calls)
+    validator = RemoteValidator(stages.validator_target, timeout=timeout, attempts=attempts, calls=calls)
     for stage in (proposer, evaluator, validator):
         resources.push_async_callback(stage.close)
     servicer = OrchestratorServicer(

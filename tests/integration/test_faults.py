@@ -333,7 +333,7 @@ def ask(samples=4):
 async def test_closing_a_stages_iterator_early_cancels_its_call():
     model = FaultyModel(lambda request: Fault.HANGS if request.samples == 5 else Fault.NONE)
     async with socket() as address, serving(generator.mounts(model), address, drain_seconds=1):
-        proposer = RemoteProposer(address, timeout=20, attempts=3)
+        proposer = RemoteProposer(address, timeout=20, attempts=3, calls=8)
         batch = [ask(), ProposeRequest(**{name: getattr(ask(5), name) for name in ask().__slots__} | {"id": "b"})]
         async with aclosing(proposer.propose(batch)) as updates:
             assert await anext(updates)
@@ -345,7 +345,7 @@ async def test_closing_a_stages_iterator_early_cancels_its_call():
 async def test_cancelling_the_reader_of_a_stage_cancels_its_call():
     model = FaultyModel(lambda _request: Fault.HANGS)
     async with socket() as address, serving(generator.mounts(model), address, drain_seconds=1):
-        proposer = RemoteProposer(address, timeout=20, attempts=3)
+        proposer = RemoteProposer(address, timeout=20, attempts=3, calls=8)
 
         async def read():
             async for _ in proposer.propose([ask()]):
@@ -363,7 +363,7 @@ async def test_cancelling_the_reader_of_a_stage_cancels_its_call():
 
 async def test_a_stage_that_is_not_there_is_tried_a_bounded_number_of_times():
     async with socket() as address:
-        proposer = RemoteProposer(address, timeout=20, attempts=3)
+        proposer = RemoteProposer(address, timeout=20, attempts=3, calls=8)
         with pytest.raises(WorkerUnavailable, match="the generator at unix:"):
             _ = [update async for update in proposer.propose([ask()])]
         await proposer.close()
@@ -373,7 +373,7 @@ async def test_an_error_of_the_reader_is_its_own():
     """What goes wrong where the updates are read is not taken for a failure of the stage."""
     model = FaultyModel()
     async with socket() as address, serving(generator.mounts(model), address, drain_seconds=1):
-        proposer = RemoteProposer(address, timeout=20, attempts=3)
+        proposer = RemoteProposer(address, timeout=20, attempts=3, calls=8)
 
         async def fail():
             async with aclosing(proposer.propose([ask()])) as updates:
@@ -389,7 +389,7 @@ async def test_an_error_of_the_reader_is_its_own():
 async def test_a_request_that_the_stage_refuses_is_not_tried_again():
     model = FaultyModel()
     async with socket() as address, serving(generator.mounts(model), address, drain_seconds=1):
-        proposer = RemoteProposer(address, timeout=20, attempts=3)
+        proposer = RemoteProposer(address, timeout=20, attempts=3, calls=8)
         with pytest.raises(KotError) as raised:
             _ = [update async for update in proposer.propose([ask(samples=1000)])]
         assert raised.value.reason is Reason.INVALID_REQUEST
