@@ -56,13 +56,18 @@ STUDIES = {
         {
             "bfs": strategy("bfs"),
             "bfs, beam_width=1": strategy("bfs", "beam_width=1"),
+            "bfs, rollouts=2": strategy("bfs", "rollouts=2"),
             "dfs": strategy("dfs"),
             "sample_until_valid": strategy("sample_until_valid"),
         },
         (300, 500),
     ),
     "concurrency": Study(
-        {f"auto, {model}": [*strategy("auto"), "--concurrency", model] for model in ("async", "level")},
+        {
+            f"{name}, {model}": [*strategy(name), "--concurrency", model]
+            for name in ("auto", "bfs")
+            for model in ("async", "level")
+        },
         (1_000,),
     ),
 }
@@ -115,7 +120,7 @@ def statements(figures: list[Figures]) -> list[str]:
 
 
 def main() -> None:
-    """Measure what is missing, print the table, plot."""
+    """Measure what is missing and print the table; plot the strategies."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", nargs="?", choices=STUDIES, default="accuracy")
     parser.add_argument("--puzzles", type=Path, default=HERE.parent / "models" / "puzzles" / "dev.csv")
@@ -135,7 +140,7 @@ def main() -> None:
     print(table(figures))
     if options.study == "accuracy":
         print("", *statements(figures), sep="\n")
-    plot_figures(out.with_suffix(".svg"), figures, title=f"Game of 24, {options.puzzles.name}, {SEEDS} seeds")
+        plot_figures(out.with_suffix(".svg"), figures, title=f"Game of 24, {options.puzzles.name}, {SEEDS} seeds")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,12 @@ async def socket():
 
 
 @asynccontextmanager
-async def fleet(model=None, *, judge=None, max_solves=256, attempts=3, timeout=20.0, cold_start=5.0, **targets):
+async def fleet(
+    model=None, *, judge=None, max_solves=256, attempts=3, timeout=20.0, cold_start=5.0, prices=None, **targets
+):
     """Serve everything at one socket and give the target; `generator`, `evaluator`, `validator` name other targets.
+
+    `prices` are those of the models `big`, which proposes, and `small`, which judges.
 
     A callback that raises, or a task whose error nobody hears, fails the test in the end.
     """
@@ -62,7 +66,13 @@ async def fleet(model=None, *, judge=None, max_solves=256, attempts=3, timeout=2
             cold_start_timeout=cold_start,
         )
         mounts = [
-            *orchestrator.mounts(resources, stages, OrchestratorSettings(max_solves=max_solves)),
+            *orchestrator.mounts(
+                resources,
+                stages,
+                OrchestratorSettings(
+                    max_solves=max_solves, prices=prices or {}, propose_model="big", value_model="small"
+                ),
+            ),
             *generator.mounts(model),
             *evaluator.mounts(judge or model),
             *validator.mounts(),

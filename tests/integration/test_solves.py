@@ -9,9 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import four_processes
 
+from services.adapters.llm.scripted import ScriptedModel
+from services.core.budget import Price
+from services.core.ports import CompletionDone, SampleDone, TextDelta
 from services.core.thought import Verdict
 from services.core.tree import Status
 from services.plugins import STRATEGIES, find_task
+from services.tasks.game24 import script
 from services.testing.faulty_model import Fault, FaultyModel
 
 BASELINES = ["io", "cot", "cot_sc", "sample_until_valid", "paper_bfs"]
@@ -275,6 +279,53 @@ async def test_the_budget_that_ran_out_is_named(budget, status):
     assert run.status == status
 
 
+@pytest.mark.parametrize("concurrency", CONCURRENCY)
+async def test_dollars_are_charged_by_each_models_price_and_never_exceeded(concurrency):
+    prices = {"big": Price(prompt=10, completion=1000), "small": Price(completion=100)}
+    async with fleet(prices=prices) as target:
+        run = await solve(
+            target, UNSOLVABLE, strategy="bfs", budget={"dollars": 0.5, "completion_tokens": 10**6},
+            concurrency=f"CONCURRENCY_MODEL_{concurrency}",
+        )  # fmt: skip
+    spent = run.result.usage
+    assert run.status == "DOLLARS_SPENT"
+    assert 0.2 < spent.dollars <= 0.5
+    if_all_were_big = (10 * spent.prompt_tokens + 1000 * spent.completion_tokens) / 1e6
+    a_label_less = (10 * 10 + 900) / 1e6
+    assert if_all_were_big - spent.model_calls * a_label_less <= spent.dollars < if_all_were_big
+
+
+async def test_without_prices_nothing_is_charged_and_a_budget_of_dollars_never_ends():
+    async with fleet() as target:
+        run = await solve(target, UNSOLVABLE, budget={"dollars": 0.000001})
+    assert (run.status, run.result.usage.dollars) == ("COMPLETION_TOKENS_SPENT", 0)
+
+
+@pytest.mark.parametrize("limit", [300, 3000, 30_000])
+async def test_prompt_tokens_are_reserved_at_their_worst_and_never_exceeded(limit):
+    async with fleet() as target:
+        for style in ("BARE", "FEW_SHOT"):
+            run = await solve(
+                target, UNSOLVABLE, prompt_style=f"PROMPT_STYLE_{style}",
+                budget={"prompt_tokens": limit, "completion_tokens": 10**6},
+            )  # fmt: skip
+            assert run.status == "PROMPT_TOKENS_SPENT"
+            assert run.result.usage.prompt_tokens <= limit
+
+
+async def test_what_lies_deeper_than_the_budget_is_left_aside_and_the_rest_is_searched():
+    async with fleet() as target:
+        for strategy in SEARCHES:
+            run = await solve(target, strategy=strategy, budget={"depth": 2, "completion_tokens": 5000})
+            assert run.result.progress.depth == 2
+            assert run.status in ("DEPTH_SPENT", "COMPLETION_TOKENS_SPENT")
+            deep = [node for node in run.tree if node.thought.depth == 2]
+            assert all(node.draws == 0 for node in deep)
+        once = await solve(target, strategy="paper_bfs", budget={"depth": 2, "completion_tokens": 10**6})
+    assert once.status == "DEPTH_SPENT"
+    assert any("budget" in event.pruned.reason for event in once.log if event.WhichOneof("event") == "pruned")
+
+
 async def test_time_that_runs_out_ends_in_the_best_so_far():
     model = FaultyModel(lambda request: Fault.HANGS if "Steps:" in request.prompt else Fault.NONE)
     async with fleet(model) as target:
@@ -283,6 +334,70 @@ async def test_time_that_runs_out_ends_in_the_best_so_far():
     assert len(run.result.steps) == 3
     assert run.result.answer == ""
     assert run.result.usage.model_calls > 0
+
+
+async def test_the_paper_merges_nothing_checks_nothing_and_goes_to_the_end():
+    async with fleet() as target:
+        run = await solve(target, "4 5 6 10", strategy="paper_bfs", settings={"samples": 20})
+    assert run.result.progress.merged == 0
+    assert max(node.thought.depth for node in run.tree) == 4
+    keys = [node.thought.key for node in run.tree if node.thought.answer is None]
+    assert len(set(keys)) < len(keys), "no state was reached twice"
+    assert any("= 9" in node.thought.text for node in run.tree), "no wrong step was believed"
+    assert sum(event.expanded.dropped.illegal for event in run.log) == 0
+    judged = [event.evaluated.value for event in run.log if event.WhichOneof("event") == "evaluated"]
+    thirds = {0, 1 / 3, 2 / 3, 1}
+    assert all(min(abs(value.sure - third) for third in thirds) < 1e-9 for value in judged), "not three labels a state"
+
+
+async def test_auto_picks_by_budget_and_by_the_settings_that_are_given_and_says_so():
+    async with fleet() as target:
+        assert (await solve(target)).accepted.strategy == "bfs"
+        assert (await solve(target, budget={"completion_tokens": 1000})).accepted.strategy == "dfs"
+        small = await solve(target, budget={"completion_tokens": 1000}, settings={"beam_width": 2})
+        assert small.accepted.strategy == "bfs"
+        assert (await solve(target, settings={"exploration": 2})).accepted.strategy == "mcts"
+        assert (await solve(target, strategy="dfs")).accepted.strategy == "dfs"
+
+
+async def test_a_look_ahead_finds_answers_before_the_last_depth():
+    async with fleet() as target:
+        run = await solve(target, "4 5 6 10", strategy="bfs", settings={"rollouts": 50}, budget={"model_calls": 200})
+    assert_right(run)
+    answer = run.tree.answer
+    assert answer.thought.depth < 4
+    assert len(run.result.steps) == 4
+
+
+class _PatientModel(ScriptedModel):
+    """Says a first line, and the rest only when what comes of the first has been expanded."""
+
+    def __init__(self):
+        super().__init__(script.answer)
+        self.expanded = asyncio.Event()
+
+    async def complete(self, request):
+        if request.prompt == "Input: 4 5 6 10\nNext:\n":
+            yield TextDelta(0, "10 - 4 = 6 (left: 5 6 6)\n")
+            await self.expanded.wait()
+            yield SampleDone(0, 10)
+            yield CompletionDone(5)
+            return
+        if request.prompt == "Input: 5 6 6\nNext:\n":
+            self.expanded.set()
+        async for event in super().complete(request):
+            yield event
+
+
+async def test_without_a_barrier_a_thought_is_expanded_while_its_siblings_are_still_decoded():
+    """It would hang otherwise: what is decoded waits for the expansion."""
+    for strategy in ("bfs", "best_first", "a_star", "mcts"):
+        async with asyncio.timeout(20), fleet(_PatientModel()) as target:
+            run = await solve(
+                target, "4 5 6 10", strategy=strategy, concurrency="CONCURRENCY_MODEL_ASYNC",
+                settings={"evaluation_threshold": 0} | ({"sure_score": 0} if strategy == "bfs" else {}),
+            )  # fmt: skip
+            assert_right(run)
 
 
 @pytest.mark.parametrize("concurrency", CONCURRENCY)

@@ -40,7 +40,9 @@ def answer(prompt: str, seed: int) -> str:
         steps = _walk(_read(body), style, chance)
         return f"{steps}{_write_answer(steps, chance)}"
     if "Steps:\n" in body:
-        return _write_answer(body, chance)
+        left = _read(body.rpartition("(left: ")[2].partition(")")[0])
+        steps = _walk(left, style, chance)
+        return f"{steps}{_write_answer(body + steps, chance)}"
     if prompt.endswith("Value:") or "can reach 24" in prompt:
         return _judge(_read(body if style is PromptStyle.BARE else prompt.rstrip().rpartition("\n")[2]), style, chance)
     return ""
