@@ -3,6 +3,7 @@
 import pytest
 
 from services.core.search import Ask, Child, Prune, Tell
+from services.core.task import Method
 from services.core.thought import Value, Verdict
 from services.orchestrator.search.bfs import Policy, Settings
 
@@ -171,3 +172,67 @@ def test_the_best_is_the_deepest_of_some_worth_and_among_these_the_best_scored()
     policy.ask(9)
     _expand(policy, "a", 0, {"aa": 0.2, "ab": 0.3, "ac": 0.0}, depth=2)
     assert policy.best() == "ab"
+
+
+# --- without a barrier ------------------------------------------------------------------------------------------------
+
+
+def _tell_part(policy, name, scores, *, draw=0, depth=1):
+    return policy.tell(Tell(name, draw, _children(scores, depth), done=False))
+
+
+def test_a_sure_thing_does_not_wait_for_its_siblings_and_the_rest_does():
+    policy = Policy("root", Settings(depth=3, beam_width=2, sure_score=0.9))
+    assert _asked(policy) == ["root"]
+    _tell_part(policy, "root", {"good": 0.8})
+    assert _asked(policy) == []
+    _tell_part(policy, "root", {"sure": 0.9})
+    assert _asked(policy) == ["sure"]
+
+
+def test_sure_things_take_places_in_the_beam_and_the_deepest_goes_first():
+    policy = Policy("root", Settings(depth=4, beam_width=2, sure_score=0.9))
+    policy.ask(1)
+    _tell_part(policy, "root", {"a": 0.95, "b": 0.94, "c": 0.93, "good": 0.8})
+    assert _asked(policy) == ["a", "b"]
+    _tell_part(policy, "a", {"aa": 0.92}, depth=2)
+    _tell_part(policy, "b", {"bb": 0.99}, depth=2)
+    _tell_part(policy, "root", {"d": 0.97})
+    assert _asked(policy, 1) == ["bb"]
+    assert _asked(policy) == ["aa"]
+    for name in ("root", "a", "b", "bb", "aa"):
+        _expand(policy, name)
+    assert _asked(policy) == ["root", "d", "c"], "the next round has places again"
+
+
+def test_told_all_at_once_nothing_is_sure_before_its_depth():
+    policy = Policy("root", Settings(depth=3, beam_width=1))
+    policy.ask(9)
+    _expand(policy, "root", 0, {"a": 1.0, "b": 1.0})
+    assert _asked(policy) == ["a"]
+
+
+# --- look-ahead and diversity -----------------------------------------------------------------------------------------
+
+
+def test_with_rollouts_whole_solutions_are_drawn_before_each_expansion_and_not_at_the_last_depth():
+    policy = Policy("root", Settings(depth=2, beam_width=1, rollouts=3, samples=7, answer_samples=5))
+    told = []
+    for _ in range(3):
+        (ask,) = policy.ask(9)
+        told.append((ask.thought_id, ask.draw, ask.samples, ask.method))
+        _expand(policy, ask.thought_id, ask.draw, {"a": 0.9} if ask.method is Method.STEP else {})
+    assert told == [("root", 0, 3, Method.CHAIN), ("root", 1, 7, Method.STEP), ("a", 0, 5, Method.STEP)]
+
+
+def test_a_sibling_penalty_makes_room_for_another_family():
+    scores = {"root": {"a": 0.9, "b": 0.8}, "a": {"a1": 0.9, "a2": 0.88}, "b": {"b1": 0.85}}
+    chosen = {}
+    for penalty in (0.0, 0.1):
+        policy = Policy("root", Settings(depth=3, beam_width=2, sibling_penalty=penalty))
+        _asked(policy)
+        _expand(policy, "root", 0, scores["root"])
+        for name in _asked(policy):
+            _expand(policy, name, 0, scores[name], depth=2)
+        chosen[penalty] = _asked(policy)
+    assert chosen == {0.0: ["a1", "a2"], 0.1: ["a1", "b1"]}
