@@ -16,6 +16,8 @@ class Mirror:
         """Lines of the model that became no thoughts."""
         self.awaited: set[str] = set()
         """Stages that are waking up."""
+        self.strategy = ""
+        """The strategy that solves: the one that was asked for, or picked."""
         self.result: wire.SolveResult | None = None
 
     def take(self, message: wire.SolveResponse) -> None:
@@ -23,6 +25,7 @@ class Mirror:
         match message.WhichOneof("event"):
             case "accepted":
                 root = message.accepted
+                self.strategy = root.strategy
                 self.tree = Tree(Thought(root.root_id, None, depth=0, text=root.problem, key=""))
             case "awaited":
                 self.awaited.add(message.awaited.stage)

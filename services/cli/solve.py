@@ -45,7 +45,7 @@ async def solve(request: wire.SolveRequest, *, target: str | None, as_json: bool
     if mirror.result is None:
         raise WorkerUnavailable("the server ended the solve without a result")
     if as_json:
-        console.out(to_json(mirror.result), highlight=False)
+        console.out(to_json(mirror.strategy, mirror.result), highlight=False)
     else:
         report(console, mirror, mirror.result)
     return exit_of_result(mirror.result)
@@ -100,7 +100,7 @@ async def _unseen() -> AsyncGenerator[None, None]:
     yield
 
 
-def to_json(result: wire.SolveResult) -> str:
+def to_json(strategy: str, result: wire.SolveResult) -> str:
     """Return a result as the document that `--json` prints."""
     usage = result.usage
     document = {
@@ -108,11 +108,13 @@ def to_json(result: wire.SolveResult) -> str:
         "status": wire.SolveStatus.Name(result.status).removeprefix("SOLVE_STATUS_"),
         "answer": result.answer or None,
         "steps": list(result.steps),
+        "strategy": strategy,
         "usage": {
             "model_calls": usage.model_calls,
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "cache_hits": usage.cache_hits,
+            "dollars": usage.dollars,
         },
         "elapsed_seconds": round(result.elapsed_seconds, 6),
     }
@@ -135,9 +137,10 @@ def report(console: Console, mirror: Mirror, result: wire.SolveResult) -> None:
 def summarize(mirror: Mirror, result: wire.SolveResult) -> str:
     """Return what a solve took, on one line."""
     usage, progress, dropped = result.usage, result.progress, mirror.dropped
+    price = f"{usage.dollars:.4f} dollars, " if usage.dollars else ""
     return (
-        f"{usage.model_calls:,} model calls, {usage.prompt_tokens:,} prompt tokens, "
-        f"{usage.completion_tokens:,} completion tokens, {result.elapsed_seconds:.2f} s; "
+        f"{mirror.strategy}: {usage.model_calls:,} model calls, {usage.prompt_tokens:,} prompt tokens, "
+        f"{usage.completion_tokens:,} completion tokens, {price}{result.elapsed_seconds:.2f} s; "
         f"{progress.nodes:,} thoughts, {progress.merged:,} merged; lines dropped: "
         f"{dropped.malformed:,} malformed, {dropped.illegal:,} illegal, {dropped.duplicate:,} duplicate"
     )

@@ -28,8 +28,8 @@ from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import Orc
 KOT = [sys.executable, "-m", "services.cli.main"]
 ENDLESS = ["--max-seconds", "100", "--max-completion-tokens", "1000000000", "--max-model-calls", "10000000"]
 ESCAPE = "\x1b"
-JSON_KEYS = ["solve_id", "status", "answer", "steps", "usage", "elapsed_seconds"]
-USAGE_KEYS = ["model_calls", "prompt_tokens", "completion_tokens", "cache_hits"]
+JSON_KEYS = ["solve_id", "status", "answer", "steps", "strategy", "usage", "elapsed_seconds"]
+USAGE_KEYS = ["model_calls", "prompt_tokens", "completion_tokens", "cache_hits", "dollars"]
 
 
 def environment(**changes):
