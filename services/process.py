@@ -1,5 +1,6 @@
 """Runs one service as a process: its settings, its logs, its loop, its orderly end."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -8,26 +9,32 @@ import structlog
 import uvloop
 
 from services.adapters.llm import create_model
+from services.adapters.mortal import UntilDeath
 from services.core.errors import KotError
 from services.core.ports import LanguageModel
-from services.rpc.server import Mount, serve_until_told
+from services.rpc.server import Mount, ServedInVain, serve_until_told
 from services.settings import ModelSettings, ServerSettings, read_settings
 from services.telemetry import logs
 
 UNUSABLE = 78
 """Exit code for settings that cannot work (EX_CONFIG)."""
+DIED = 70
+"""Exit code of a service whose model died (EX_SOFTWARE): whoever runs it starts another."""
 
 
-def run(service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]]) -> None:
+def run(
+    service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]], *, died: asyncio.Event | None = None
+) -> None:
     """Serve what `assemble` returns until SIGTERM; what it opened, it pushes on the stack to be closed in the end.
 
-    An error of the settings is one line in the log and exit code 78.
+    An error of the settings is one line in the log and exit code 78; `died`, if it is ever set, is exit code 70.
     """
 
     async def serve(settings: ServerSettings) -> None:
         async with AsyncExitStack() as resources:
             address = f"{settings.host}:{settings.port}"
-            await serve_until_told(assemble(resources), address, drain_seconds=settings.drain_seconds)
+            mounts = assemble(resources)
+            await serve_until_told(mounts, address, drain_seconds=settings.drain_seconds, died=died)
 
     _configure_logs(service, ServerSettings.model_construct())
     try:
@@ -37,17 +44,20 @@ def run(service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]]) -> 
     except KotError as error:
         structlog.get_logger().error("unusable", reason=error.reason, message=str(error))
         sys.exit(UNUSABLE)
+    except ServedInVain:
+        sys.exit(DIED)
 
 
 def run_with_model(service: str, mounts: Callable[[LanguageModel], Sequence[Mount]]) -> None:
-    """Do the same for a service with a language model of its own."""
+    """Do the same for a service with a language model of its own, which ends when its model dies."""
+    died = asyncio.Event()
 
     def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
         model = create_model(read_settings(ModelSettings))
         resources.push_async_callback(model.close)
-        return mounts(model)
+        return mounts(UntilDeath(model, died))
 
-    run(service, with_model)
+    run(service, with_model, died=died)
 
 
 def _configure_logs(service: str, settings: ServerSettings) -> None:

@@ -35,6 +35,10 @@ OPTIONS = (
 )
 
 
+class ServedInVain(Exception):
+    """What was served can serve no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A servicer and how it joins a server: its full name, the generated `add_*_to_server`, and itself."""
@@ -49,7 +53,7 @@ async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float
     """Serve while the context lasts; gives the port (0 for a unix socket), then drains.
 
     Draining: health turns to NOT_SERVING, new calls are refused, calls in flight have `drain_seconds` to end and are
-    cancelled then. Raises `AddressUnusable`.
+    cancelled then. After `ServedInVain` they are cancelled at once. Raises `AddressUnusable`.
     """
     boundary = Boundary()
     server = grpc.aio.server(interceptors=[boundary], options=OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS)
@@ -68,20 +72,38 @@ async def serving(mounts: Sequence[Mount], address: str, *, drain_seconds: float
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
     try:
         yield port
+    except ServedInVain:
+        drain_seconds = 0.0
+        raise
     finally:
         await status.enter_graceful_shutdown()
         await server.stop(drain_seconds)
         await boundary.ended(CANCELLED_SECONDS)
 
 
-async def serve_until_told(mounts: Sequence[Mount], address: str, *, drain_seconds: float) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    told = asyncio.Event()
+async def serve_until_told(
+    mounts: Sequence[Mount], address: str, *, drain_seconds: float, died: asyncio.Event | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; `ServedInVain` if `died` is set before."""
+    told, died = asyncio.Event(), died or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     async with serving(mounts, address, drain_seconds=drain_seconds):
         _log.info("serving", address=address, services=[mount.name for mount in mounts])
-        await told.wait()
+        await _first(told, died)
+        if died.is_set():
+            _log.error("the model died")
+            raise ServedInVain
         _log.info("draining", seconds=drain_seconds)
     _log.info("stopped")
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

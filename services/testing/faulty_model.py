@@ -6,6 +6,7 @@ from contextlib import aclosing
 from enum import StrEnum
 
 from services.adapters.llm.scripted import Script, ScriptedModel
+from services.adapters.mortal import ModelDied
 from services.core.errors import ModelFailed, Overloaded
 from services.core.ports import CompletionEvent, CompletionRequest
 from services.tasks.game24.script import answer as play
@@ -24,6 +25,8 @@ class Fault(StrEnum):
     """A defect: an exception that is no error of the domain."""
     HANGS = "hangs"
     """Nothing ever comes."""
+    DIES = "dies"
+    """The engine is gone for good."""
     SILENT = "silent"
     """The call ends without a single event."""
     NOTHING = "nothing"
@@ -94,6 +97,8 @@ class FaultyModel:
                 raise ZeroDivisionError("a planted defect")
             case Fault.HANGS:
                 await asyncio.Event().wait()
+            case Fault.DIES:
+                raise ModelDied("a planted death")
             case Fault.SILENT:
                 return
             case _:
