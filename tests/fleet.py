@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import grpc
+import pytest
 from google.protobuf.json_format import ParseDict
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -70,7 +72,10 @@ async def fleet(
                 resources,
                 stages,
                 OrchestratorSettings(
-                    max_solves=max_solves, prices=prices or {}, propose_model="big", value_model="small"
+                    max_solves=max_solves,
+                    prices=prices or {},
+                    propose_model="big" if prices else "",
+                    value_model="small" if prices else "",
                 ),
             ),
             *generator.mounts(model),
@@ -131,6 +136,13 @@ async def solve(target, problem=SOLVABLE, *, timeout=None, **fields):
         async for message in OrchestratorServiceStub(channel).Solve(solve_request(problem, **fields), timeout=timeout):
             run.messages.append(message)
     return run
+
+
+async def refusal(target, problem=SOLVABLE, **fields):
+    """Return the error that a solve ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await solve(target, problem, **fields)
+    return raised.value
 
 
 async def until(condition: Callable[[], bool]):

@@ -84,6 +84,22 @@ class Hyperparameters:
         Wire("prompt_style"),
         _sampling(help="Terse, for the embedded model, or with examples, for general ones. (default: the server's)"),
     ] = None
+    propose_model: Annotated[
+        str | None, Wire("propose.model"), _sampling(help="What proposes: a name in the generator's KOT_MODELS.")
+    ] = None
+    value_model: Annotated[
+        str | None, Wire("value.model"), _sampling(help="What judges: a name in the evaluator's KOT_MODELS.")
+    ] = None
+    propose_style: Annotated[
+        Literal["bare", "few-shot"] | None,
+        Wire("propose.prompt_style"),
+        _sampling(help="How prompts for thoughts are written. (default: the prompt style)"),
+    ] = None
+    value_style: Annotated[
+        Literal["bare", "few-shot"] | None,
+        Wire("value.prompt_style"),
+        _sampling(help="How prompts for values are written. (default: the prompt style)"),
+    ] = None
     temperature: Annotated[
         float | None,
         Wire("sampling.temperature"),

@@ -43,7 +43,7 @@ def _put(request: wire.SolveRequest, path: str, value: Any) -> None:  # noqa: AN
         request.settings.MergeFrom(settings_to_struct({name: value}))
     elif path == "concurrency":
         request.concurrency = _CONCURRENCY[str(value)]
-    elif path == "prompt_style":
-        request.prompt_style = _PROMPT_STYLES[str(value)]
+    elif name == "prompt_style":
+        setattr(getattr(request, parent) if parent else request, name, _PROMPT_STYLES[str(value)])
     else:
         setattr(getattr(request, parent) if parent else request, name, value)

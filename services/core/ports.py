@@ -34,7 +34,7 @@ class CompletionRequest:
     """One request of n samples: the unit of seeds, caching and idempotency.
 
     Equal requests to one revision of a model are interchangeable. `labels`, if set, asks for the probability that
-    each of them comes first.
+    each of them comes first. `model` names one of several that a worker has; empty is its own default.
     """
 
     prompt: str
@@ -43,6 +43,7 @@ class CompletionRequest:
     seed: int
     stop: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class TaskSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposeRequest:
-    """Asks for next thoughts of one state; `draw` counts how often it was asked for before."""
+    """Asks `model` for next thoughts of one state; `draw` counts how often it was asked for before."""
 
     id: str
     task: TaskSelection
@@ -122,6 +123,7 @@ class ProposeRequest:
     method: Method = Method.STEP
     seed: int = 0
     draw: int = 0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,7 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateRequest:
-    """Asks for the values of a group of states.
+    """Asks `model` for the values of a group of states.
 
     `samples` labels are drawn for each; with 0, the model's probabilities are read where the prompt style puts the
     label first. `by_model` asks the model even where the task's rule settles the matter.
@@ -162,6 +164,7 @@ class EvaluateRequest:
     samples: int = 0
     seed: int = 0
     by_model: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
         seed=derive_seed(prompt.text, sampling, samples, request.seed),
         stop=prompt.stop,
         labels=() if request.samples else prompt.labels,
+        model=request.model,
     )
 
 

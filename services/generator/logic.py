@@ -45,6 +45,7 @@ class Generator:
                 sampling=request.sampling,
                 seed=derive_seed(prompt.text, request.sampling, request.samples, request.draw, request.seed),
                 stop=prompt.stop,
+                model=request.model,
             )
             yield ProposeUpdate(id=request.id, usage=Usage(model_calls=1))
             async with aclosing(self._model.complete(completion)) as events:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.core.budget import Budget, Cost, Resource
-from services.core.errors import PermanentError, TemporaryError
+from services.core.errors import ModelUnusable, PermanentError, TemporaryError
 from services.core.search import Ask, Child, SearchPolicy, Tell
 from services.core.task import Task
 from services.core.thought import Proposal, State, Thought, Usage, Verdict
@@ -80,7 +80,8 @@ class Driver:
         `emit` gets each expansion's events once it is told; it may wait, and the search waits with it.
         `within` is the seconds that the caller still waits, if fewer than the budget has.
 
-        Raises `WorkerUnavailable` if a stage cannot be reached, and the error of the root if that cannot be expanded.
+        Raises `WorkerUnavailable` if a stage cannot be reached, `ModelUnusable` if its model cannot be used at all, and
+        the error of the root if that cannot be expanded.
         """
         if self.cancelled.is_set():
             return self._outcome(SolveStatus.CANCELLED)
@@ -210,6 +211,8 @@ class Driver:
         nodes = len(self.tree)
         children: dict[str, Child] = {}
         for proposal, judgement in expansion.take_judged():
+            if isinstance(judgement.error, ModelUnusable):
+                raise judgement.error
             # What could not be judged for now may come again with another draw.
             if not isinstance(judgement.error, TemporaryError):
                 child = self._add(parent, proposal, judgement)
@@ -229,7 +232,8 @@ class Driver:
         """Close an expansion that is complete; tell whether its thought is to be left aside."""
         self._untold.remove(expansion)
         ask, error = expansion.ask, expansion.error
-        if error and len(self.tree) == 1 and not self._untold:
+        nothing_left = len(self.tree) == 1 and not self._untold
+        if error and (nothing_left or isinstance(error, ModelUnusable)):
             raise error
         # A thought that was expanded before, or that brought something, or may yet, is not given up.
         failed = isinstance(error, PermanentError) and ask.draw == 0 and not expansion.brought

@@ -116,4 +116,5 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         method=ask.method,
         seed=options.seed,
         draw=ask.draw,
+        model=options.propose_model,
     )

@@ -61,12 +61,13 @@ class Judge:
     async def _evaluate(self, items: list[_Item]) -> None:
         request = EvaluateRequest(
             id="states",
-            task=self._options.task,
+            task=self._options.value_task,
             states=tuple(State(state.problem, (*state.steps, proposal.text)) for state, proposal, _ in items),
             sampling=self._options.value_sampling,
             samples=self._options.value_samples,
             seed=self._options.seed,
             by_model=self._options.rules.trusts,
+            model=self._options.value_model,
         )
         with _settling(items):
             async with aclosing(self._stages.evaluator.evaluate([request])) as ready:

@@ -45,10 +45,12 @@ class Plan:
 def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:
     """Return the plan of a request. Raises `InvalidInput` that names the field."""
     task = find_task(request.task or DEFAULT_TASK)
-    style = style_from_proto(request.prompt_style, settings.prompt_style)
-    defaults = STYLE_DEFAULTS[style]
+    default_style = style_from_proto(request.prompt_style, settings.prompt_style)
+    style = style_from_proto(request.propose.prompt_style, default_style)
+    value_style = style_from_proto(request.value.prompt_style, default_style)
+    defaults, value_defaults = STYLE_DEFAULTS[style], STYLE_DEFAULTS[value_style]
     limits = limits_from_proto(request.budget)
-    sampling = _sampling(request.sampling, defaults)
+    sampling = _sampling(request, defaults)
     given = settings_from_struct(request.settings)
     name = request.strategy or auto.NAME
     if name == auto.NAME:
@@ -62,20 +64,26 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         name = _pick(shape, given)
     strategy = find_strategy(name)
     rules: Rules = strategy.Policy.rules
-    value_samples = request.value_samples or rules.value_samples or defaults.value_samples
+    value_samples = request.value_samples or rules.value_samples or value_defaults.value_samples
+    selection = TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic or rules.trusts, style=style)
+    propose_model = request.propose.model or settings.propose_model
+    value_model = request.value.model or settings.value_model
     options = SolveOptions(
         problem=task.normalize(request.problem),
-        task=TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic or rules.trusts, style=style),
+        task=selection,
+        value_task=replace(selection, style=value_style),
+        propose_model=propose_model,
+        value_model=value_model,
         sampling=sampling,
-        value_sampling=Sampling(max_tokens=defaults.value_tokens if value_samples else 1),
+        value_sampling=_value_sampling(request, value_defaults.value_tokens if value_samples else 1),
         value_samples=value_samples,
         limits=limits,
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,
         seed=request.seed,
         rules=rules,
-        propose_price=settings.price(settings.propose_model),
-        value_price=settings.price(settings.value_model),
+        propose_price=settings.price(propose_model),
+        value_price=settings.price(value_model),
     )
     suited = {"depth": task.depth, "samples": defaults.samples}
     return Plan(name, _policy_maker(strategy, suited, given), options, task)
@@ -92,14 +100,23 @@ def _names(strategy: ModuleType) -> set[str]:
     return {setting.name for setting in describe_settings(strategy.Settings)}
 
 
-def _sampling(message: SamplingMessage, defaults: StyleDefaults) -> dict[Method, Sampling]:
+def _sampling(request: wire.SolveRequest, defaults: StyleDefaults) -> dict[Method, Sampling]:
     """Return how each kind of proposal is drawn; a length that the request names is that of all."""
+    message = SamplingMessage()
+    message.MergeFrom(request.sampling)
+    message.MergeFrom(request.propose.sampling)
     given = sampling_from_proto(message)
     if message.HasField("max_tokens"):
         return dict.fromkeys(Method, given)
     solutions = replace(given, max_tokens=defaults.chain_tokens)
     steps = replace(given, max_tokens=defaults.thought_tokens)
     return {Method.STEP: steps, Method.CHAIN: solutions, Method.DIRECT: solutions}
+
+
+def _value_sampling(request: wire.SolveRequest, max_tokens: int) -> Sampling:
+    """Return how labels are drawn."""
+    given = sampling_from_proto(request.value.sampling)
+    return given if request.value.sampling.HasField("max_tokens") else replace(given, max_tokens=max_tokens)
 
 
 def _policy_maker(

@@ -32,6 +32,13 @@ class SolveOptions:
     problem: str
     """In the task's normal form."""
     task: TaskSelection
+    """As what proposes sees it."""
+    value_task: TaskSelection
+    """As what judges sees it."""
+    propose_model: str = ""
+    """The name of the generator's model; its default one if empty."""
+    value_model: str = ""
+    """The name of the evaluator's model; its default one if empty."""
     sampling: Mapping[Method, Sampling]
     """How thoughts are drawn, by what is asked for."""
     value_sampling: Sampling
@@ -63,7 +70,7 @@ class SolveOptions:
         its parent's by at most a thought.
         """
         proposing = len(task.propose_prompt(state, self.task.style, ask.method).text.encode()) + TEMPLATE_TOKENS
-        judging = len(task.value_prompt(state, self.task.style).text.encode()) + task.longest_thought + TEMPLATE_TOKENS
+        judging = len(task.value_prompt(state, self.value_task.style).text.encode()) + task.longest_thought + TEMPLATE_TOKENS
 
         def cost(samples: int) -> Cost:
             thoughts = self.thoughts_at_most(ask, samples)

@@ -158,6 +158,7 @@ def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.G
         method=_METHODS[request.method],
         seed=request.seed,
         draw=request.draw,
+        model=request.model,
     )
 
 
@@ -173,6 +174,7 @@ def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -
         method=_METHODS_BACK.get(message.method, Method.STEP),
         seed=message.seed,
         draw=message.draw,
+        model=message.model,
     )
 
 
@@ -220,6 +222,7 @@ def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2
         sampling=sampling_to_proto(request.sampling),
         seed=request.seed,
         by_model=request.by_model,
+        model=request.model,
     )
 
 
@@ -233,6 +236,7 @@ def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) 
         sampling=sampling_from_proto(message.sampling),
         seed=message.seed,
         by_model=message.by_model,
+        model=message.model,
     )
 
 
@@ -300,6 +304,7 @@ def completion_request_to_proto(request: CompletionRequest) -> language_model_se
         seed=request.seed,
         stop=request.stop,
         labels=request.labels,
+        model=request.model,
     )
 
 
@@ -312,6 +317,7 @@ def completion_request_from_proto(message: language_model_service_pb2.CompleteRe
         seed=message.seed,
         stop=tuple(message.stop),
         labels=tuple(message.labels),
+        model=message.model,
     )
 
 

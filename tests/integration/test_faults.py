@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE, details, fleet, scripted, socket, solve, solve_request, until
+from fleet import SOLVABLE, UNSOLVABLE, details, fleet, refusal, scripted, socket, solve, solve_request, until
 
 from services.adapters.stages import RemoteProposer
 from services.core.errors import KotError, Reason, WorkerUnavailable
@@ -30,12 +30,6 @@ from services.validator.logic import RuleValidator
 ENDLESS_BUDGET = {"completion_tokens": 10**8, "model_calls": 10**6, "nodes": 10**6}
 EVERYTHING = {"settings": {"evaluation_threshold": 0}, "budget": ENDLESS_BUDGET}
 """With an unsolvable puzzle: a solve that goes on until something ends it."""
-
-
-async def refusal(target, problem=SOLVABLE, **fields):
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await solve(target, problem, **fields)
-    return raised.value
 
 
 def only_the_second(end, fault):

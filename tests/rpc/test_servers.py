@@ -89,7 +89,7 @@ async def test_the_lists_name_all_that_there_is_with_its_ranges():
         assert [task.name for task in tasks] == TASKS.names()
         assert all(task.summary and task.example and task.depth for task in tasks)
         strategies = (await stub.ListStrategies(wire.ListStrategiesRequest())).strategies
-        assert [strategy.name for strategy in strategies] == STRATEGIES.names()
+        assert [strategy.name for strategy in strategies] == ["auto", *STRATEGIES.names()]
         for strategy in strategies:
             assert strategy.summary
             for setting in strategy.settings:

@@ -1,5 +1,8 @@
 """Language models, one backend a module: its `create(settings)` returns a `LanguageModel`."""
 
+from pydantic import ValidationError
+
+from services.adapters.llm._named import NamedModels
 from services.core.errors import ModelUnusable
 from services.core.ports import LanguageModel
 from services.plugins import MODELS
@@ -7,7 +10,15 @@ from services.settings import ModelSettings
 
 
 def create_model(settings: ModelSettings) -> LanguageModel:
-    """Return the model that the settings name; `ModelUnusable` if there is no such backend or it cannot be used."""
+    """Return the model that the settings name, and those that it can be asked for by name.
+
+    Raises `ModelUnusable` if there is no such backend, or it cannot be used.
+    """
+    others = {name: _create(_changed(settings, name)) for name in settings.models}
+    return NamedModels(_create(settings), others)
+
+
+def _create(settings: ModelSettings) -> LanguageModel:
     try:
         backend = MODELS.load(settings.model)
     except KeyError as error:
@@ -15,3 +26,15 @@ def create_model(settings: ModelSettings) -> LanguageModel:
         raise ModelUnusable(f"KOT_MODEL names no backend {settings.model!r}; there are: {known}") from error
     model: LanguageModel = backend.create(settings)
     return model
+
+
+def _changed(settings: ModelSettings, name: str) -> ModelSettings:
+    """Return the settings of one of the further models: those of the default one, but for what it names."""
+    changes = settings.models[name]
+    if unknown := changes.keys() - ModelSettings.model_fields.keys():
+        raise ModelUnusable(f"KOT_MODELS, {name!r}: no such setting {min(unknown)!r}")
+    try:
+        return ModelSettings(**{**dict(settings), "models": {}, **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelUnusable(f"KOT_MODELS, {name!r}: {first['loc'][0]}: {first['msg']}") from error

@@ -17,7 +17,7 @@ EVALUATION_METHOD_UNSPECIFIED: EvaluationMethod
 EVALUATION_METHOD_VALUE: EvaluationMethod
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model")
+    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class EvaluateRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     BY_MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     states: _containers.RepeatedCompositeFieldContainer[_thought_pb2.State]
@@ -34,7 +35,8 @@ class EvaluateRequest(_message.Message):
     sampling: _thought_pb2.Sampling
     seed: int
     by_model: bool
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ...) -> None: ...
+    model: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ..., model: _Optional[str] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("updates",)

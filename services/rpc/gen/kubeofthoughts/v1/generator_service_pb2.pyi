@@ -21,7 +21,7 @@ PROPOSAL_METHOD_CHAIN: ProposalMethod
 PROPOSAL_METHOD_DIRECT: ProposalMethod
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method")
+    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class GenerateRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     DRAW_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     state: _thought_pb2.State
@@ -40,7 +41,8 @@ class GenerateRequest(_message.Message):
     seed: int
     draw: int
     method: ProposalMethod
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ...) -> None: ...
+    model: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("updates",)

@@ -59,7 +59,7 @@ SOLVE_STATUS_PROMPT_TOKENS_SPENT: SolveStatus
 SOLVE_STATUS_DOLLARS_SPENT: SolveStatus
 
 class SolveRequest(_message.Message):
-    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style")
+    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,8 @@ class SolveRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     TRUST_ARITHMETIC_FIELD_NUMBER: _ClassVar[int]
     PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
+    PROPOSE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     problem: str
     task: str
@@ -88,7 +90,19 @@ class SolveRequest(_message.Message):
     seed: int
     trust_arithmetic: bool
     prompt_style: _thought_pb2.PromptStyle
-    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ...) -> None: ...
+    propose: StageModel
+    value: StageModel
+    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ...) -> None: ...
+
+class StageModel(_message.Message):
+    __slots__ = ("model", "sampling", "prompt_style")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    sampling: _thought_pb2.Sampling
+    prompt_style: _thought_pb2.PromptStyle
+    def __init__(self, model: _Optional[str] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ...) -> None: ...
 
 class Budget(_message.Message):
     __slots__ = ("nodes", "model_calls", "completion_tokens", "wall_seconds", "depth", "prompt_tokens", "dollars")
