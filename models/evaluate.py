@@ -17,8 +17,8 @@ from models.data import training_roots
 from models.llama import Completion, Llama
 from models.states import TARGET, Chain, State, read_puzzles, show, steps, visits, wins
 from services.core.task import PromptStyle
+from services.tasks._arithmetic import ExpressionError, evaluate
 from services.tasks.game24 import prompts
-from services.tasks.game24.arithmetic import ExpressionError, evaluate
 
 MODELS = Path(__file__).parent
 WEIGHTS = MODELS / "thought-model.gguf"

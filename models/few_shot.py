@@ -12,6 +12,7 @@ from models.llama import Llama
 from models.states import read_puzzles, show, steps
 from services.core.task import IllegalThought, MalformedThought, PromptStyle
 from services.core.thought import State
+from services.tasks._replies import LABELS
 from services.tasks.game24 import TASK, prompts
 
 FEW_SHOT = PromptStyle.FEW_SHOT
@@ -50,7 +51,7 @@ def main() -> None:
         after_one_step = show(steps(root)[0].state)
         (value,) = llama.sample(prompts.value(after_one_step, FEW_SHOT), 1, seed=seed, max_tokens=TOKENS)
         *_, last = value.text.strip().split("\n")
-        labelled += last.strip() in prompts.LABELS
+        labelled += last.strip() in LABELS
     print(json.dumps({"puzzles": len(roots), "values_that_end_in_a_label": labelled, "lines": lines}, indent=2))
 
 

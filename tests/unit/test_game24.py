@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from prompt_examples import examples, value_examples
 
 from services.core.errors import InvalidInput
 from services.core.task import IllegalThought, InvalidProblem, MalformedThought, PromptStyle
 from services.core.thought import Label, State, Verdict
-from services.tasks.game24 import TASK, prompts
-from services.tasks.game24.arithmetic import (
+from services.tasks._arithmetic import (
     MAX_EXPRESSION_DEPTH,
     MAX_EXPRESSION_LENGTH,
     MAX_EXPRESSION_NUMBERS,
@@ -24,6 +24,8 @@ from services.tasks.game24.arithmetic import (
     show,
     shows,
 )
+from services.tasks._replies import LABELS
+from services.tasks.game24 import TASK, prompts
 
 PUZZLES = Path(__file__).parents[2] / "models" / "puzzles"
 
@@ -374,9 +376,9 @@ def test_the_last_label_in_a_text_counts(text, label):
 
 
 def test_a_bare_value_prompt_names_its_labels_and_a_few_shot_one_does_not():
-    assert TASK.value_prompt(ROOT, PromptStyle.BARE).labels == prompts.LABELS
+    assert TASK.value_prompt(ROOT, PromptStyle.BARE).labels == LABELS
     assert TASK.value_prompt(ROOT, PromptStyle.FEW_SHOT).labels == ()
-    assert set(prompts.LABELS) == {label.value for label in Label}
+    assert set(LABELS) == {label.value for label in Label}
 
 
 # --- the validator ----------------------------------------------------------------------------------------------------
@@ -455,35 +457,15 @@ def test_no_code_is_evaluated():
 # --- the examples in the prompts --------------------------------------------------------------------------------------
 
 
-def _blocks(text):
-    """Yield the numbers and the lines of each example of a few-shot prompt, without the question at its end."""
-    for block in text.split("Input: ")[1:]:
-        numbers, *lines = block.strip().splitlines()
-        yield numbers, [line for line in lines if not line.endswith(":")]
-
-
 PROPOSE, CHAIN, DIRECT = (
-    list(_blocks(text))[:-1]
+    list(examples(text))
     for text in (
         prompts.propose("1", PromptStyle.FEW_SHOT),
         prompts.chain("1", (), PromptStyle.FEW_SHOT),
         prompts.direct("1", PromptStyle.FEW_SHOT),
     )
 )
-
-
-def _value_examples():
-    """Yield the numbers, the lines of thought and the label of each example."""
-    _, *lines = prompts.value("", PromptStyle.FEW_SHOT).strip().splitlines()
-    numbers, thoughts = None, []
-    for line in lines:
-        if numbers is None:
-            numbers = line
-        elif line in prompts.LABELS:
-            yield numbers, thoughts, line
-            numbers, thoughts = None, []
-        else:
-            thoughts.append(line)
+VALUE = list(value_examples(prompts.value("", PromptStyle.FEW_SHOT)))
 
 
 def _reaches(goal, numbers):
@@ -500,7 +482,7 @@ def _reaches(goal, numbers):
 
 
 def test_there_are_examples():
-    assert (len(PROPOSE), len(CHAIN), len(DIRECT), len(list(_value_examples()))) == (3, 3, 2, 5)
+    assert (len(PROPOSE), len(CHAIN), len(DIRECT), len(VALUE)) == (3, 3, 2, 5)
 
 
 @pytest.mark.parametrize(("numbers", "line"), [(numbers, line) for numbers, lines in PROPOSE for line in lines])
@@ -523,7 +505,7 @@ def test_every_example_of_a_direct_answer_is_certain(numbers, lines):
     assert TASK.validate(numbers, line.removeprefix("Answer: "))[0] is Verdict.CERTAIN
 
 
-@pytest.mark.parametrize(("numbers", "thoughts", "label"), list(_value_examples()))
+@pytest.mark.parametrize(("numbers", "thoughts", "label"), VALUE)
 def test_every_example_of_a_value_calculates_rightly_and_ends_in_the_right_label(numbers, thoughts, label):
     for thought in thoughts:
         expression, equals, result = thought.partition(" = ")
@@ -538,6 +520,6 @@ def test_no_puzzle_that_measures_the_model_is_an_example(name):
         pytest.skip("the lists of puzzles are not here")
     with (PUZZLES / name).open(encoding="utf-8", newline="") as file:
         measured = {TASK.normalize(row["puzzle"]) for row in csv.DictReader(file)}
-    examples = {numbers for numbers, _ in (*PROPOSE, *CHAIN, *DIRECT)} | {numbers for numbers, *_ in _value_examples()}
+    shown = {numbers for numbers, _ in (*PROPOSE, *CHAIN, *DIRECT)} | {numbers for numbers, *_ in VALUE}
     assert measured
-    assert not measured & examples
+    assert not measured & shown

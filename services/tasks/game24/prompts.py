@@ -11,8 +11,6 @@ same prompt.
 
 from services.core.task import PromptStyle
 
-LABELS = ("sure", "likely", "impossible")
-
 _PROPOSE_EXAMPLES = """\
 Input: 3 3 5 12
 Possible next steps:

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from services.core.task import PromptStyle
 from services.core.thought import Label
-from services.tasks.game24.arithmetic import NUMBER, OPERATORS, read, show
+from services.tasks._arithmetic import NUMBER, OPERATORS, read, show
 from services.tasks.game24.task import GOAL
 
 SLIP = 0.1
