@@ -6,6 +6,20 @@ from services.plugins import TASKS
 from services.testing.task_suite import TaskSuite
 
 PATHS = {
+    "countdown": (
+        (
+            "75 * 3 = 225 (left: 6 25 50 100 225)",
+            "6 + 100 = 106 (left: 25 50 106 225)",
+            "106 * 225 = 23850 (left: 25 50 23850)",
+            "23850 - 50 = 23800 (left: 25 23800)",
+            "23800 / 25 = 952 (left: 952)",
+        ),
+        (
+            "6 + 100 = 106 (left: 3 25 50 75 106)",
+            "3 * 75 = 225 (left: 25 50 106 225)",
+        ),
+        ("25 / 75 = 0.33 (left: 0.33 3 6 50 100)", "100 * 0.33 = 33.33 (left: 3 6 33.33 50)"),
+    ),
     "game24": (
         (
             "11 + 11 = 22 (left: 1 1 22)",
@@ -26,6 +40,7 @@ PATHS = {
 """For each task, lines that lead from its example towards an answer."""
 
 INVALID = {
+    "countdown": ("", "1 2 3", "1 2 -> x", "1 -> 5", "1 2 3 4 5 6 7 8 9 -> 10", "1 2 -> 2", "1 ٢ -> 3"),
     "game24": (
         "",
         "1 2 3",
