@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -70,6 +70,11 @@ class OpenAIEndpoint(StrEnum):
 class ModelSettings(_Settings):
     """The language model of a generator or an evaluator."""
 
+    models: dict[str, dict[str, Any]] = {}
+    """Further models by name, as JSON; each names what it has other than the default model.
+
+    `{"small": {"model_path": "/models/small.gguf"}, "large": {"model": "openai_compatible", "openai_model": "L"}}`
+    """
     model: str = "embedded"
     """The backend: a module of `services.adapters.llm`, or an entry point."""
     model_path: Path = Field(default_factory=default_weights)
@@ -100,6 +105,18 @@ class ModelSettings(_Settings):
     """Requests that this process may send to that server in a minute; 0 is no limit."""
     openai_tokens_per_minute: NonNegativeInt = 0
     """Tokens that they may cost, prompts included; 0 is no limit."""
+    vllm_model: str = ""
+    """The vllm backend's model: a folder with weights in Hugging Face's format, or a name on its hub."""
+    vllm_context: NonNegativeInt = 0
+    """Positions for one sample of the vllm backend, prompt included; 0 is what the weights allow."""
+    vllm_memory: PositiveFloat = Field(0.9, le=1)
+    """The share of the GPU's memory that the vllm backend takes."""
+    vllm_dtype: str = "auto"
+    """The type of its numbers, such as `bfloat16`; `auto` is that of the weights."""
+    vllm_parallel: PositiveInt = 256
+    """Samples that it decodes at the same time."""
+    vllm_metrics_port: NonNegativeInt = Field(0, le=65_535)
+    """Where it shows its metrics to Prometheus, over HTTP; 0 is nowhere."""
 
 
 class StageSettings(_Settings):
@@ -129,11 +146,14 @@ class OrchestratorSettings(_Settings):
     max_solves: PositiveInt = 256
     """Solves at a time; more are refused."""
     prices: dict[str, Price] = {}
-    """What models charge, in dollars a million tokens, as JSON: `{"NAME": {"prompt": 2.5, "completion": 10}}`."""
+    """What models charge, in dollars a million tokens, as JSON: `{"NAME": {"prompt": 2.5, "completion": 10}}`.
+
+    Names are those of `KOT_MODELS`; `""` is the workers' default model.
+    """
     propose_model: str = ""
-    """The name in `KOT_PRICES` of the generator's model; one that is not there is free."""
+    """The generator's model where a solve does not say: a name in its `KOT_MODELS`; empty is its default one."""
     value_model: str = ""
-    """The name in `KOT_PRICES` of the evaluator's model; one that is not there is free."""
+    """The evaluator's model where a solve does not say: a name in its `KOT_MODELS`; empty is its default one."""
 
     def price(self, model: str) -> Price:
         """Return what a model charges; nothing if its price is not known."""
