@@ -38,8 +38,24 @@ def play_countdown(prompt, seed):
     return _say(prompt, lines, random.Random(f"{seed} {prompt}"))
 
 
+def play_sudoku(prompt, seed):
+    """A digit that fits in the row, mostly of the emptiest cells; the rest is up to the rules."""
+    if "(sure/likely/impossible)" in prompt or prompt.endswith("Value:"):
+        return " likely"
+    rows = [line.split() for line in prompt.rpartition("Board:\n")[2].splitlines()[:-1]]
+    lines = [
+        f"r{r}c{c} = {digit}"
+        for r, row in enumerate(rows, 1)
+        for c, cell in enumerate(row, 1)
+        for digit in map(str, range(1, len(rows) + 1))
+        if cell == "." and digit not in row and digit not in (other[c - 1] for other in rows)
+    ]
+    return _say(prompt, lines, random.Random(f"{seed} {prompt}"))
+
+
 GAMES = {
     "countdown": (play_countdown, ("25 2 7 3 -> 53", "1 3 7 9 -> 30")),
+    "sudoku": (play_sudoku, ("..1. 3... 4... ..2.", "1234 341. 2143 43..")),
 }
 
 
