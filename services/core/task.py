@@ -34,6 +34,8 @@ class StyleDefaults:
 
     samples: int
     """Completions drawn for a state."""
+    rollouts: int
+    """Whole solutions drawn to look ahead from a state: worth their tokens where a chain costs no more than a step."""
     lines: int
     """Thoughts that one completion may list; further lines are left unread."""
     thought_tokens: int
@@ -48,10 +50,10 @@ class StyleDefaults:
 
 STYLE_DEFAULTS = {
     PromptStyle.BARE: StyleDefaults(
-        samples=8, lines=1, thought_tokens=40, chain_tokens=100, value_tokens=4, value_samples=0
+        samples=8, rollouts=1, lines=1, thought_tokens=40, chain_tokens=100, value_tokens=4, value_samples=0
     ),
     PromptStyle.FEW_SHOT: StyleDefaults(
-        samples=1, lines=12, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
+        samples=1, rollouts=0, lines=12, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
     ),
 }
 

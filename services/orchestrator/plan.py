@@ -85,7 +85,7 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         propose_price=settings.price(propose_model),
         value_price=settings.price(value_model),
     )
-    suited = {"depth": task.depth, "samples": defaults.samples}
+    suited = {"depth": task.depth, "samples": defaults.samples, "rollouts": defaults.rollouts}
     return Plan(name, _policy_maker(strategy, suited, given), options, task)
 
 
@@ -123,7 +123,8 @@ def _policy_maker(
     strategy: ModuleType, suited: Mapping[str, object], given: Mapping[str, object]
 ) -> Callable[[str], SearchPolicy]:
     """Return what makes the policy; `suited` are defaults of task and style, for one that goes step by step."""
-    suited = suited if suited.keys() <= _names(strategy) else {}
+    known = _names(strategy)
+    suited = {name: value for name, value in suited.items() if name in known} if "depth" in known else {}
     settings = parse_settings(strategy.Settings, {**suited, **given})
 
     def make(root_id: str) -> SearchPolicy:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from services.core.errors import InvalidInput, Reason
 from services.core.search import Ask, Child, Prune, SearchPolicy, Tell, describe_settings, parse_settings
+from services.core.task import Method
 from services.core.thought import Value, Verdict
 
 DEPTH = 4
@@ -62,6 +63,10 @@ class World:
         """Return what comes of an `Ask`."""
         if ask.thought_id in self.failing:
             return Tell(ask.thought_id, ask.draw, failed=True)
+        if ask.method is not Method.STEP and not self.endless:
+            answers = range(min(ask.samples, self.branching)) if ask.thought_id not in self.failing else ()
+            rejected = (Child(f"{ask.thought_id}={answer}", DEPTH, verdict=Verdict.IMPOSSIBLE) for answer in answers)
+            return Tell(ask.thought_id, ask.draw, tuple(rejected), failed=ask.thought_id in self.failing)
         if self.endless:
             names = (f"{ask.thought_id}{ask.draw:03}{step}." for step in range(self.branching))
             depth = ask.thought_id.count(".") + 1

@@ -22,14 +22,14 @@ def _expand(policy, name, draw=0, scores=(), depth=1):
 
 def _two_levels(**settings):
     """A search two steps deep, whose first level has four thoughts."""
-    policy = Policy("root", Settings(depth=2, beam_width=2, answer_attempts=1, **settings))
+    policy = Policy("root", Settings(rollouts=0, depth=2, beam_width=2, answer_attempts=1, **settings))
     assert _asked(policy) == ["root"]
     _expand(policy, "root", 0, {"low": 0.2, "best": 0.9, "poor": 0.1, "good": 0.8})
     return policy
 
 
 def test_the_root_is_asked_for_first_and_waited_for():
-    policy = Policy("root", Settings(samples=7, branching_factor=3))
+    policy = Policy("root", Settings(rollouts=0, samples=7, branching_factor=3))
     assert policy.ask(5) == [Ask("root", 0, 7, 3)]
     assert policy.ask(5) == []
 
@@ -41,7 +41,7 @@ def test_the_beam_keeps_the_best_of_a_level_best_first():
 
 
 def test_thoughts_of_equal_score_go_in_the_order_in_which_they_were_found():
-    policy = Policy("root", Settings(depth=2, beam_width=2))
+    policy = Policy("root", Settings(rollouts=0, depth=2, beam_width=2))
     policy.ask(1)
     _expand(policy, "root", 0, {"z": 0.5, "a": 0.5, "m": 0.5})
     assert _asked(policy) == ["z", "a"]
@@ -55,7 +55,7 @@ def test_a_beam_wider_than_the_capacity_is_asked_for_in_parts():
 
 
 def test_the_next_level_waits_for_the_whole_beam():
-    policy = Policy("root", Settings(depth=3, beam_width=2))
+    policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=2))
     policy.ask(1)
     _expand(policy, "root", 0, {"a": 0.9, "b": 0.8})
     assert _asked(policy) == ["a", "b"]
@@ -66,7 +66,7 @@ def test_the_next_level_waits_for_the_whole_beam():
 
 
 def test_a_thought_below_the_threshold_is_pruned_once_and_never_expanded():
-    policy = Policy("root", Settings(depth=2, evaluation_threshold=0.5, answer_attempts=1))
+    policy = Policy("root", Settings(rollouts=0, depth=2, evaluation_threshold=0.5, answer_attempts=1))
     policy.ask(1)
     pruned = _expand(policy, "root", 0, {"below": 0.49, "at": 0.5})
     assert pruned == [Prune("below", "score 0.49 below 0.5")]
@@ -97,7 +97,7 @@ def test_when_all_were_expanded_the_best_is_sampled_again():
 
 
 def test_a_level_without_thoughts_is_passed_over():
-    policy = Policy("root", Settings(depth=4))
+    policy = Policy("root", Settings(rollouts=0, depth=4))
     policy.ask(1)
     _expand(policy, "root")
     assert policy.ask(9) == [Ask("root", 1, 8, 32)]
@@ -105,7 +105,7 @@ def test_a_level_without_thoughts_is_passed_over():
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_rejected_answers_are_drawn_again_as_often_as_is_set(attempts):
-    policy = Policy("root", Settings(depth=2, answer_samples=6, answer_attempts=attempts))
+    policy = Policy("root", Settings(rollouts=0, depth=2, answer_samples=6, answer_attempts=attempts))
     policy.ask(1)
     _expand(policy, "root", 0, {"last": 0.9})
     for draw in range(attempts):
@@ -115,7 +115,7 @@ def test_rejected_answers_are_drawn_again_as_often_as_is_set(attempts):
 
 
 def test_each_round_grants_the_attempts_anew():
-    policy = Policy("root", Settings(depth=2, answer_attempts=2))
+    policy = Policy("root", Settings(rollouts=0, depth=2, answer_attempts=2))
     asks = []
     for _ in range(6):
         (ask,) = policy.ask(9)
@@ -125,7 +125,7 @@ def test_each_round_grants_the_attempts_anew():
 
 
 def test_a_search_one_step_deep_draws_answers_from_the_root():
-    policy = Policy("root", Settings(depth=1, answer_samples=6, answer_attempts=2))
+    policy = Policy("root", Settings(rollouts=0, depth=1, answer_samples=6, answer_attempts=2))
     for draw in range(5):
         assert policy.ask(9) == [Ask("root", draw, 6, 32)]
         policy.tell(Tell("root", draw))
@@ -147,7 +147,7 @@ def test_a_failed_thought_is_left_out_and_its_siblings_go_on():
 
 
 def test_a_dead_thought_is_not_expanded():
-    policy = Policy("root", Settings(depth=2))
+    policy = Policy("root", Settings(rollouts=0, depth=2))
     policy.ask(1)
     policy.tell(Tell("root", 0, (Child("unjudged", 1), Child("judged", 1, Value(sure=0.1)))))
     assert _asked(policy) == ["judged"]
@@ -155,7 +155,7 @@ def test_a_dead_thought_is_not_expanded():
 
 
 def test_a_thought_reached_twice_is_expanded_once():
-    policy = Policy("root", Settings(depth=3, answer_attempts=1))
+    policy = Policy("root", Settings(rollouts=0, depth=3, answer_attempts=1))
     policy.ask(1)
     _expand(policy, "root", 0, {"a": 0.9, "b": 0.8})
     for name in _asked(policy):
@@ -164,7 +164,7 @@ def test_a_thought_reached_twice_is_expanded_once():
 
 
 def test_the_best_is_the_deepest_of_some_worth_and_among_these_the_best_scored():
-    policy = Policy("root", Settings(depth=3, evaluation_threshold=0))
+    policy = Policy("root", Settings(rollouts=0, depth=3, evaluation_threshold=0))
     assert policy.best() == "root"
     policy.ask(1)
     _expand(policy, "root", 0, {"nothing": 0.0, "a": 0.9, "b": 0.95})
@@ -182,7 +182,7 @@ def _tell_part(policy, name, scores, *, draw=0, depth=1):
 
 
 def test_a_sure_thing_does_not_wait_for_its_siblings_and_the_rest_does():
-    policy = Policy("root", Settings(depth=3, beam_width=2, sure_score=0.9))
+    policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=2, sure_score=0.9))
     assert _asked(policy) == ["root"]
     _tell_part(policy, "root", {"good": 0.8})
     assert _asked(policy) == []
@@ -191,7 +191,7 @@ def test_a_sure_thing_does_not_wait_for_its_siblings_and_the_rest_does():
 
 
 def test_sure_things_take_places_in_the_beam_and_the_deepest_goes_first():
-    policy = Policy("root", Settings(depth=4, beam_width=2, sure_score=0.9))
+    policy = Policy("root", Settings(rollouts=0, depth=4, beam_width=2, sure_score=0.9))
     policy.ask(1)
     _tell_part(policy, "root", {"a": 0.95, "b": 0.94, "c": 0.93, "good": 0.8})
     assert _asked(policy) == ["a", "b"]
@@ -206,7 +206,7 @@ def test_sure_things_take_places_in_the_beam_and_the_deepest_goes_first():
 
 
 def test_told_all_at_once_nothing_is_sure_before_its_depth():
-    policy = Policy("root", Settings(depth=3, beam_width=1))
+    policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=1))
     policy.ask(9)
     _expand(policy, "root", 0, {"a": 1.0, "b": 1.0})
     assert _asked(policy) == ["a"]
@@ -215,21 +215,24 @@ def test_told_all_at_once_nothing_is_sure_before_its_depth():
 # --- look-ahead and diversity -----------------------------------------------------------------------------------------
 
 
-def test_with_rollouts_whole_solutions_are_drawn_before_each_expansion_and_not_at_the_last_depth():
-    policy = Policy("root", Settings(depth=2, beam_width=1, rollouts=3, samples=7, answer_samples=5))
+def test_with_rollouts_whole_solutions_are_drawn_before_each_expansion_but_the_first_and_the_last():
+    policy = Policy("root", Settings(depth=3, beam_width=1, rollouts=3, samples=7, answer_samples=5))
     told = []
-    for _ in range(3):
+    for _ in range(4):
         (ask,) = policy.ask(9)
         told.append((ask.thought_id, ask.draw, ask.samples, ask.method))
-        _expand(policy, ask.thought_id, ask.draw, {"a": 0.9} if ask.method is Method.STEP else {})
-    assert told == [("root", 0, 3, Method.CHAIN), ("root", 1, 7, Method.STEP), ("a", 0, 5, Method.STEP)]
+        below = {"root": {"a": 0.9}, "a": {"aa": 0.8}}.get(ask.thought_id, {}) if ask.method is Method.STEP else {}
+        _expand(policy, ask.thought_id, ask.draw, below, depth=1 if ask.thought_id == "root" else 2)
+    assert told == [
+        ("root", 0, 7, Method.STEP), ("a", 0, 3, Method.CHAIN), ("a", 1, 7, Method.STEP), ("aa", 0, 5, Method.STEP),
+    ]  # fmt: skip
 
 
 def test_a_sibling_penalty_makes_room_for_another_family():
     scores = {"root": {"a": 0.9, "b": 0.8}, "a": {"a1": 0.9, "a2": 0.88}, "b": {"b1": 0.85}}
     chosen = {}
     for penalty in (0.0, 0.1):
-        policy = Policy("root", Settings(depth=3, beam_width=2, sibling_penalty=penalty))
+        policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=2, sibling_penalty=penalty))
         _asked(policy)
         _expand(policy, "root", 0, scores["root"])
         for name in _asked(policy):

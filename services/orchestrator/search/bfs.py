@@ -32,7 +32,10 @@ class Settings(NodeSettings):
         maximum=1,
     )
     rollouts: int = setting(
-        0, "Whole solutions drawn from each thought of the beam before it is expanded.", minimum=0, maximum=256
+        1,
+        "Whole solutions drawn from each thought of the beam before it is expanded; where prompts are few-shot, 0.",
+        minimum=0,
+        maximum=256,
     )
     sibling_penalty: float = setting(
         0.0,
@@ -45,8 +48,8 @@ class Settings(NodeSettings):
 class Policy:
     """Beam search in rounds.
 
-    `rollouts` look ahead from the beam; `sibling_penalty` makes it diverse (Li, Monroe, Jurafsky 2016, arXiv
-    1611.08562, section 3).
+    `rollouts` look ahead from each thought of the beam but the root, which competes with nothing; `sibling_penalty`
+    makes the beam diverse (Li, Monroe, Jurafsky 2016, arXiv 1611.08562, section 3).
     """
 
     rules = Rules()
@@ -98,7 +101,8 @@ class Policy:
         return self._nodes.best.thought_id
 
     def _ask(self, node: Node) -> Ask:
-        if not self._settings.rollouts or self._nodes.is_last(node) or node.thought_id in self._looked:
+        looks_ahead = self._settings.rollouts and node is not self._nodes.root and not self._nodes.is_last(node)
+        if not looks_ahead or node.thought_id in self._looked:
             self._looked.discard(node.thought_id)
             return self._nodes.ask(node)
         self._looked.add(node.thought_id)
