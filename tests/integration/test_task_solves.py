@@ -53,8 +53,36 @@ def play_sudoku(prompt, seed):
     return _say(prompt, lines, random.Random(f"{seed} {prompt}"))
 
 
+def play_sorting(prompt, seed):
+    """Any step on the parts; one in four loses the last number."""
+    if "(sure/likely/impossible)" in prompt or prompt.endswith("Value:"):
+        return " likely"
+    chance = random.Random(f"{seed} {prompt}")
+
+    def order(text):
+        numbers = sorted(map(int, text.split()))
+        return " ".join(map(str, numbers[:-1] if chance.random() < 0.25 and len(numbers) > 2 else numbers))
+
+    parts = [line.partition(": ")[::2] for line in prompt.rpartition("Parts:\n")[2].splitlines()[:-1]]
+    lines = []
+    for kind, text in parts:
+        words = text.split()
+        if kind == "unsorted" and len(words) > 4:
+            middle = len(words) // 2
+            lines.append(f"split {text} -> {' '.join(words[:middle])} | {' '.join(words[middle:])}")
+        if kind == "unsorted" and len(words) <= 4:
+            lines.append(f"sort {text} -> {order(text)}")
+        if kind == "wrong":
+            wrong, _, of = text.partition(" of ")
+            lines.append(f"fix {wrong} -> {order(of)}")
+    done = [text for kind, text in parts if kind == "sorted"]
+    lines += [f"merge {one} | {other} -> {order(f'{one} {other}')}" for one, other in permutations(done, 2)]
+    return _say(prompt, lines, chance)
+
+
 GAMES = {
     "countdown": (play_countdown, ("25 2 7 3 -> 53", "1 3 7 9 -> 30")),
+    "sorting": (play_sorting, ("3 1 4 1 5 9 2 6 5 3", "40 7 999 0 12 7 3 3 65 21 8 8 90")),
     "sudoku": (play_sudoku, ("..1. 3... 4... ..2.", "1234 341. 2143 43..")),
 }
 
@@ -79,3 +107,26 @@ async def test_a_problem_that_cannot_be_read_is_refused(name):
     async with fleet() as target:
         with pytest.raises(Exception, match="INVALID_ARGUMENT"):
             await solve(target, "no problem of this task", task=name)
+
+
+@pytest.mark.parametrize("name", GAMES)
+async def test_branches_that_meet_are_merged(name):
+    play, (problem, _) = GAMES[name]
+    options = {"settings": {"beam_width": 20, "samples": 4}, "prompt_style": "PROMPT_STYLE_FEW_SHOT"}
+    async with fleet(ScriptedModel(play)) as target:
+        run = await solve(target, problem, task=name, strategy="bfs", budget={"completion_tokens": 200_000}, **options)
+    assert run.status == "SOLVED", run.result
+    assert run.result.progress.merged > 0
+
+
+async def test_a_list_with_a_mistake_is_fixed_on_the_way():
+    def forget(prompt, seed):
+        """Lose a number in every merge."""
+        lines = play_sorting(prompt, seed).splitlines()
+        return "\n".join(line.rpartition(" ")[0] if line.startswith("merge") else line for line in lines)
+
+    async with fleet(ScriptedModel(forget)) as target:
+        run = await solve(target, GAMES["sorting"][1][1], task="sorting", strategy="dfs")
+    assert run.status == "SOLVED", run.result
+    verbs = [step.partition(" ")[0] for step in run.result.steps]
+    assert verbs.count("fix") == verbs.count("merge") > 0
