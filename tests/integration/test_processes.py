@@ -121,6 +121,8 @@ async def test_an_evaluator_may_use_the_generators_model(tmp_path):
         ({"KOT_MODEL": "embedded", "KOT_MODEL_PATH": "/no/such/model.gguf"}, ["/no/such/model.gguf", "KOT_MODEL_PATH"]),
         ({"KOT_MODEL": "embedded", "KOT_MODEL_PATH": __file__}, [__file__, "GGUF"]),
         ({"KOT_MODEL": "chatty"}, ["KOT_MODEL", "chatty", "embedded", "scripted"]),
+        ({"KOT_MODEL": "vllm"}, ["KOT_VLLM_MODEL"]),
+        ({"KOT_MODEL": "vllm", "KOT_VLLM_MODEL": "m"}, ["kube-of-thoughts[vllm]"]),
         ({"KOT_MODEL_PARALLEL": "none"}, ["KOT_MODEL_PARALLEL", "none"]),
         ({"PORT": "-1"}, ["PORT", "-1"]),
         ({"KOT_LOG_LEVEL": "loud"}, ["KOT_LOG_LEVEL", "loud"]),
