@@ -26,7 +26,8 @@ def outsider(tmp_path, monkeypatch):
 
 
 def test_what_ships_is_found_by_the_name_of_its_file():
-    assert "game24" in TASKS.names()
+    assert {"countdown", "game24", "sorting", "sudoku"} <= set(TASKS.names())
+    assert not any(name.startswith("_") for name in TASKS.names())
     assert {"bfs", "dfs"} <= set(STRATEGIES.names())
     assert TASKS.names() == sorted(TASKS.names())
 
