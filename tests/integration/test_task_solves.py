@@ -22,9 +22,14 @@ def _say(prompt, options, chance):
     return "\n".join(chance.choices([*options, "I do not know"], k=LINES if "possible" in prompt.lower() else 1))
 
 
+def _is_no_step(prompt):
+    """Whether it asks for a judgement, or for the whole way: who takes any step knows of neither."""
+    return not prompt.endswith(("Next:\n", "Possible next steps:\n"))
+
+
 def play_countdown(prompt, seed):
     """Any step, good or bad."""
-    if "(sure/likely/impossible)" in prompt or prompt.endswith("Value:"):
+    if _is_no_step(prompt):
         return " likely"
     numbers = prompt.rpartition("Input: ")[2].partition(" -> ")[0].split()
     lines = []
@@ -40,7 +45,7 @@ def play_countdown(prompt, seed):
 
 def play_sudoku(prompt, seed):
     """A digit that fits in the row, mostly of the emptiest cells; the rest is up to the rules."""
-    if "(sure/likely/impossible)" in prompt or prompt.endswith("Value:"):
+    if _is_no_step(prompt):
         return " likely"
     rows = [line.split() for line in prompt.rpartition("Board:\n")[2].splitlines()[:-1]]
     lines = [
@@ -55,7 +60,7 @@ def play_sudoku(prompt, seed):
 
 def play_sorting(prompt, seed):
     """Any step on the parts; one in four loses the last number."""
-    if "(sure/likely/impossible)" in prompt or prompt.endswith("Value:"):
+    if _is_no_step(prompt):
         return " likely"
     chance = random.Random(f"{seed} {prompt}")
 
