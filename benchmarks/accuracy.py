@@ -46,30 +46,25 @@ STUDIES = {
     ),
     "beam-options": Study(
         {
-            "bfs": strategy("bfs"),
+            "bfs, rollouts=0": strategy("bfs", "rollouts=0"),
             "bfs, rollouts=2": strategy("bfs", "rollouts=2"),
             "bfs, rollouts=4": strategy("bfs", "rollouts=4"),
-            "bfs, sibling_penalty=0.05": strategy("bfs", "sibling_penalty=0.05"),
-            "bfs, sibling_penalty=0.2": strategy("bfs", "sibling_penalty=0.2"),
+            "bfs, rollouts=0, sibling_penalty=0.05": strategy("bfs", "rollouts=0", "sibling_penalty=0.05"),
+            "bfs, rollouts=0, sibling_penalty=0.2": strategy("bfs", "rollouts=0", "sibling_penalty=0.2"),
         },
         (1_000, 5_000),
     ),
     "small-budgets": Study(
         {
-            "bfs": strategy("bfs"),
-            "bfs, beam_width=1": strategy("bfs", "beam_width=1"),
-            "bfs, rollouts=2": strategy("bfs", "rollouts=2"),
+            "bfs, rollouts=0": strategy("bfs", "rollouts=0"),
+            "bfs, rollouts=0, beam_width=1": strategy("bfs", "rollouts=0", "beam_width=1"),
             "dfs": strategy("dfs"),
             "sample_until_valid": strategy("sample_until_valid"),
         },
         (300, 500),
     ),
     "concurrency": Study(
-        {
-            f"{name}, {model}": [*strategy(name), "--concurrency", model]
-            for name in ("auto", "bfs")
-            for model in ("async", "level")
-        },
+        {f"auto, {model}": [*strategy("auto"), "--concurrency", model] for model in ("async", "level")},
         (1_000,),
     ),
 }
