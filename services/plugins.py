@@ -6,12 +6,13 @@ A module is imported only when it is asked for, because import time is cold star
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from services.core.errors import InvalidInput, Reason
-from services.core.task import Task
+from services.core.ports import TaskSelection
+from services.core.task import Task, TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ def find_task(name: str) -> Task:
     """Return the task of this name; `InvalidInput` names those that there are."""
     task: Task = _load_known(TASKS, name, "task", Reason.UNKNOWN_TASK).TASK
     return task
+
+
+def task_of(selection: TaskSelection) -> Task:
+    """Return the task that a solve has selected; `InvalidInput` if there is none, or its definition is wrong."""
+    return find_task(selection.name) if selection.definition is None else define_task(selection.definition)
+
+
+@lru_cache(maxsize=64)
+def define_task(definition: TaskDefinition) -> Task:
+    """Return a task without code; `InvalidInput` says what is wrong with its definition."""
+    from services.tasks._prompts import PromptTask
+
+    return PromptTask(definition)
 
 
 def find_strategy(name: str) -> ModuleType:

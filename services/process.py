@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 import uvloop
 
+from services.adapters.lazy import WhenNeeded
 from services.adapters.llm import create_model
 from services.adapters.mortal import UntilDeath
 from services.core.errors import KotError
@@ -48,12 +49,18 @@ def run(
         sys.exit(DIED)
 
 
-def run_with_model(service: str, mounts: Callable[[LanguageModel], Sequence[Mount]]) -> None:
-    """Do the same for a service with a language model of its own, which ends when its model dies."""
+def run_with_model(
+    service: str, mounts: Callable[[LanguageModel], Sequence[Mount]], *, when_needed: bool = False
+) -> None:
+    """Do the same for a service with a language model of its own, which ends when its model dies.
+
+    With `when_needed` the model is made when it is first asked.
+    """
     died = asyncio.Event()
 
     def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
-        model = create_model(read_settings(ModelSettings))
+        settings = read_settings(ModelSettings)
+        model = WhenNeeded(lambda: create_model(settings)) if when_needed else create_model(settings)
         resources.push_async_callback(model.close)
         return mounts(UntilDeath(model, died))
 

@@ -68,7 +68,7 @@ class OpenAIEndpoint(StrEnum):
 
 
 class ModelSettings(_Settings):
-    """The language model of a generator or an evaluator."""
+    """The language model of a generator, an evaluator or a validator."""
 
     models: dict[str, dict[str, Any]] = {}
     """Further models by name, as JSON; each names what it has other than the default model.
@@ -154,6 +154,8 @@ class OrchestratorSettings(_Settings):
     """The generator's model where a solve does not say: a name in its `KOT_MODELS`; empty is its default one."""
     value_model: str = ""
     """The evaluator's model where a solve does not say: a name in its `KOT_MODELS`; empty is its default one."""
+    validate_model: str = ""
+    """The validator's model where a solve does not say: a name in its `KOT_MODELS`; empty is its default one."""
 
     def price(self, model: str) -> Price:
         """Return what a model charges; nothing if its price is not known."""

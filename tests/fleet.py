@@ -80,7 +80,7 @@ async def fleet(
             ),
             *generator.mounts(model),
             *evaluator.mounts(judge or model),
-            *validator.mounts(),
+            *validator.mounts(judge or model),
         ]
         await resources.enter_async_context(serving(mounts, address, drain_seconds=1))
         yield address

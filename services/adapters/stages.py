@@ -36,7 +36,7 @@ _LONGEST_WAIT_SECONDS = 2.0
 
 
 class _Stage:
-    """One service: its channel, its deadline, its retries, and how many calls it gets at a time, first come first served.
+    """One service: its channel, deadline and retries, and how many calls it gets at a time, first come first served.
 
     However many solves there are, a stage is not asked more than it takes: what has no place waits here.
     """
@@ -119,8 +119,10 @@ class RemoteValidator(_Stage):
 
     async def validate(self, batch: Sequence[ValidateRequest]) -> AsyncGenerator[Sequence[ValidateUpdate], None]:
         """Send the batch in one call."""
-        messages = [convert.validate_request_to_proto(request) for request in batch]
+        waiting = {request.id: convert.validate_request_to_proto(request) for request in batch}
         method = ValidatorServiceStub(self._channel).Validate
-        async with aclosing(self._call(method, lambda: messages, convert.validate_update_from_proto)) as ready:
+        async with aclosing(self._call(method, waiting.values, convert.validate_update_from_proto)) as ready:
             async for updates in ready:
+                for update in updates:
+                    waiting.pop(update.id, None)
                 yield updates

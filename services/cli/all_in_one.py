@@ -48,7 +48,7 @@ def private_address(resources: AsyncExitStack) -> str:
 
 def stages_with(model: LanguageModel) -> list[Mount]:
     """Return the services that the orchestrator calls."""
-    return [*generator.mounts(model), *evaluator.mounts(model), *validator.mounts()]
+    return [*generator.mounts(model), *evaluator.mounts(model), *validator.mounts(model)]
 
 
 def orchestrator_over(address: str, resources: AsyncExitStack) -> list[Mount]:

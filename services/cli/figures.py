@@ -57,7 +57,7 @@ class Figures:
     trust_arithmetic: bool
     statuses: dict[str, int]
     false_answers: int | None
-    """Answers that the task's own rules, applied once more here, reject; None if the task is not installed here."""
+    """Answers that the task's own rules, applied once more here, reject; None if there are none here."""
 
 
 def count(strategy: str, solved: Sequence[Solved], options: Hyperparameters, *, seeds: int, seconds: float) -> Figures:
@@ -146,11 +146,18 @@ def show_figures(console: Console, figures: Sequence[Figures]) -> None:
         console.print(f"{wrong} answers are false", style="bold red")
 
 
-def _rule(task: str | None) -> Callable[[Solved], bool] | None:
-    """Return what the task's own rules say of an answer; None if the task is not installed here."""
+def _rule(name: str | None) -> Callable[[Solved], bool] | None:
+    """Return what the task's own rules say of an answer; None if it has none, or is not installed here."""
     try:
         # With no task in it, a request means this one.
-        validate = find_task(task or "game24").validate
+        task = find_task(name or "game24")
     except InvalidInput:
         return None
-    return lambda each: validate(each.puzzle, each.result.answer)[0] is Verdict.CERTAIN
+    if not task.checked:
+        return None
+
+    def holds(each: Solved) -> bool:
+        judged = task.validate(each.puzzle, each.result.answer)
+        return judged is not None and judged[0] is Verdict.CERTAIN
+
+    return holds

@@ -59,6 +59,13 @@ class Cost:
             dollars=self.dollars + other.dollars,
         )
 
+    def __mul__(self, times: int) -> "Cost":
+        return Cost(**{name: times * getattr(self, name) for name in _LIMITED})
+
+    def or_more(self, other: "Cost") -> "Cost":
+        """Return what either costs at most, of each resource."""
+        return Cost(**{name: max(getattr(self, name), getattr(other, name)) for name in _LIMITED})
+
     def __sub__(self, other: "Cost") -> "Cost":
         return Cost(
             nodes=self.nodes - other.nodes,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.core.errors import KotError
-from services.core.task import Method, PromptStyle
+from services.core.task import Method, PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
 
 
@@ -103,9 +103,10 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSelection:
-    """Which task, and how its prompts and rules are applied."""
+    """Which task, by its name or its definition, and how its prompts and rules are applied."""
 
     name: str
+    definition: TaskDefinition | None = None
     trust_arithmetic: bool = False
     style: PromptStyle = PromptStyle.BARE
 
@@ -191,21 +192,26 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateRequest:
-    """Asks for the verdict on one answer."""
+    """Asks for the verdict on one answer: of the task's rule, or, where it has none, of `model`."""
 
     id: str
     task: TaskSelection
     problem: str
     answer: str
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateUpdate:
-    """The verdict on one answer, and why, in words."""
+    """The verdict on one answer, and why, in words; or the error that prevented it."""
 
     id: str
-    verdict: Verdict
-    explanation: str
+    verdict: Verdict | None = None
+    explanation: str = ""
+    usage: Usage = field(default_factory=Usage)
+    error: KotError | None = None
 
 
 class Validator(Protocol):
@@ -214,6 +220,6 @@ class Validator(Protocol):
     def validate(self, batch: Sequence[ValidateRequest]) -> AsyncGenerator[Sequence[ValidateUpdate], None]:
         """Judge every answer of a batch; updates come several at a time, in any order.
 
-        Raises `TemporaryError` if the stage as a whole fails.
+        Raises `TemporaryError` if the stage as a whole fails; an answer whose model fails, fails alone.
         """
         ...

@@ -1,8 +1,8 @@
 """The port of a task: a class of problems, its prompts and its rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.core.errors import InvalidInput, Reason
 from services.core.thought import Label, Proposal, State, Verdict
@@ -46,16 +46,67 @@ class StyleDefaults:
     """Tokens of one completion that judges."""
     value_samples: int
     """Labels sampled for a state; 0 reads the model's probabilities, since the label is the first token."""
+    verdict_tokens: int
+    """Tokens of one completion that gives a verdict on an answer."""
 
 
 STYLE_DEFAULTS = {
     PromptStyle.BARE: StyleDefaults(
-        samples=8, rollouts=1, lines=1, thought_tokens=40, chain_tokens=100, value_tokens=4, value_samples=0
+        samples=8,
+        rollouts=1,
+        lines=1,
+        thought_tokens=40,
+        chain_tokens=100,
+        value_tokens=4,
+        value_samples=0,
+        verdict_tokens=4,
     ),
     PromptStyle.FEW_SHOT: StyleDefaults(
-        samples=1, rollouts=0, lines=12, thought_tokens=300, chain_tokens=300, value_tokens=120, value_samples=3
+        samples=1,
+        rollouts=0,
+        lines=12,
+        thought_tokens=300,
+        chain_tokens=300,
+        value_tokens=120,
+        value_samples=3,
+        verdict_tokens=120,
     ),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDefinition:
+    """A task without code: three prompts, and what else a user says of a class of problems.
+
+    The prompts are templates: `services.tasks._prompts` says what may stand in them.
+    """
+
+    name: str
+    summary: str = ""
+    example: str = ""
+    depth: int
+    """Steps from the problem to an answer."""
+    propose: str
+    evaluate: str
+    validate: str
+    answer: str = ""
+    """What a line begins with that completes a solution; if empty, all steps together are the solution."""
+    propose_tokens: int = 0
+    """Tokens of one completion that proposes; 0 here and below is what suits the prompt style."""
+    evaluate_tokens: int = 0
+    """Tokens of one completion that judges a state."""
+    validate_tokens: int = 0
+    """Tokens of one completion that judges an answer."""
+
+    def suited(self, defaults: StyleDefaults) -> StyleDefaults:
+        """Return what suits a prompt style, with the lengths that are set here."""
+        return replace(
+            defaults,
+            thought_tokens=self.propose_tokens or defaults.thought_tokens,
+            chain_tokens=self.propose_tokens or defaults.chain_tokens,
+            value_tokens=self.evaluate_tokens or defaults.value_tokens,
+            verdict_tokens=self.validate_tokens or defaults.verdict_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +158,9 @@ class Task(Protocol):
     depth: int
     """Steps from the problem to an answer."""
     checked: bool
-    """Whether `validate` applies a rule, and so is always right."""
+    """Whether `validate` applies a rule, and so is always right. A task that is not is a `ModelValidated` too."""
     longest_thought: int
-    """Bytes of the longest line that is read as a thought; a child's value prompt is longer by no more than that."""
+    """Bytes of the longest line that is read as a thought, or more: by so many may a child's value prompt be longer."""
 
     def normalize(self, problem: str) -> str:
         """Return the normal form of `problem`; `InvalidProblem` if it cannot be read."""
@@ -145,6 +196,22 @@ class Task(Protocol):
         """Return the label that needs no model, because the task's rule settles it; None if only a model can tell."""
         ...
 
-    def validate(self, problem: str, answer: str) -> tuple[Verdict, str]:
-        """Judge a complete solution: the verdict, and why, in words."""
+    def validate(self, problem: str, answer: str) -> tuple[Verdict, str] | None:
+        """Judge a complete solution: the verdict, and why, in words; None if only a model can tell."""
+        ...
+
+
+@runtime_checkable
+class ModelValidated(Protocol):
+    """What a task has besides, if a model has to be asked whether an answer is right."""
+
+    longest_answer: int
+    """Bytes by which an answer may make the prompt longer."""
+
+    def validate_prompt(self, problem: str, answer: str, style: PromptStyle) -> Prompt:
+        """Ask whether `answer` solves `problem`."""
+        ...
+
+    def parse_verdict(self, text: str) -> Verdict | None:
+        """Read the verdict from the completion of a validate prompt; None if it has none."""
         ...

@@ -8,27 +8,19 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from services.core.completion import Completion
 from services.core.errors import InvalidInput, KotError
-from services.core.ports import (
-    CompletionDone,
-    CompletionEvent,
-    CompletionRequest,
-    EvaluateRequest,
-    EvaluateUpdate,
-    LanguageModel,
-    SampleDone,
-    TextDelta,
-)
+from services.core.ports import CompletionRequest, EvaluateRequest, EvaluateUpdate, LanguageModel, TaskSelection
 from services.core.seeds import derive_seed
 from services.core.task import Prompt, Task
-from services.core.thought import Label, State, Usage, Value
+from services.core.thought import Label, State, Value
 from services.rpc.streams import merge
 
 
 class ModelEvaluator:
     """An `Evaluator` that asks a language model."""
 
-    def __init__(self, model: LanguageModel, find_task: Callable[[str], Task]) -> None:
+    def __init__(self, model: LanguageModel, find_task: Callable[[TaskSelection], Task]) -> None:
         self._model = model
         self._find_task = find_task
 
@@ -44,43 +36,20 @@ class ModelEvaluator:
     async def _evaluate(
         self, request: EvaluateRequest, index: int, state: State
     ) -> AsyncGenerator[EvaluateUpdate, None]:
-        tally = _Tally()
+        completion = Completion()
         try:
-            task = self._find_task(request.task.name)
+            task = self._find_task(request.task)
             label = None if request.by_model else task.value_by_rule(state)
             if label:
                 yield EvaluateUpdate(id=request.id, index=index, value=Value.certain(label))
                 return
             prompt = task.value_prompt(state, request.task.style)
-            async with aclosing(self._model.complete(_completion(prompt, request))) as events:
-                tally.usage = Usage(model_calls=1)
-                async for event in events:
-                    tally.take(event)
+            await completion.read(self._model, _completion(prompt, request))
         except KotError as error:
-            yield EvaluateUpdate(id=request.id, index=index, error=error, usage=tally.usage)
+            yield EvaluateUpdate(id=request.id, index=index, error=error, usage=completion.usage)
         else:
-            value = _read_value(task, prompt, tally)
-            yield EvaluateUpdate(id=request.id, index=index, value=value, usage=tally.usage)
-
-
-class _Tally:
-    """What one completion says and costs."""
-
-    def __init__(self) -> None:
-        self.texts: dict[int, str] = {}
-        self.probabilities: tuple[float, ...] = ()
-        self.usage = Usage()
-
-    def take(self, event: CompletionEvent) -> None:
-        match event:
-            case TextDelta(sample, text):
-                self.texts[sample] = self.texts.get(sample, "") + text
-            case SampleDone(sample, tokens, _, probabilities):
-                self.texts.setdefault(sample, "")
-                self.probabilities = self.probabilities or probabilities
-                self.usage += Usage(completion_tokens=tokens)
-            case CompletionDone(tokens, cached):
-                self.usage += Usage(prompt_tokens=tokens, cache_hits=int(cached))
+            value = _read_value(task, prompt, completion)
+            yield EvaluateUpdate(id=request.id, index=index, value=value, usage=completion.usage)
 
 
 def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
@@ -100,11 +69,11 @@ def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
     )
 
 
-def _read_value(task: Task, prompt: Prompt, tally: _Tally) -> Value:
+def _read_value(task: Task, prompt: Prompt, completion: Completion) -> Value:
     """Return the probabilities that were read, else each label's share of the samples."""
-    if tally.probabilities:
-        return Value(**dict(zip(prompt.labels, tally.probabilities, strict=True)))
-    return _shares([task.parse_value(text) for text in tally.texts.values()])
+    if completion.probabilities:
+        return Value(**dict(zip(prompt.labels, completion.probabilities, strict=True)))
+    return _shares([task.parse_value(text) for text in completion.texts.values()])
 
 
 def _shares(labels: Sequence[Label | None]) -> Value:

@@ -3,7 +3,7 @@
 from services.core.ports import LanguageModel
 from services.evaluator.logic import ModelEvaluator
 from services.evaluator.servicer import EvaluatorServicer
-from services.plugins import find_task
+from services.plugins import task_of
 from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server
 from services.rpc.server import Mount
 
@@ -14,6 +14,6 @@ def mounts(model: LanguageModel) -> list[Mount]:
         Mount(
             "kubeofthoughts.v1.EvaluatorService",
             add_EvaluatorServiceServicer_to_server,
-            EvaluatorServicer(ModelEvaluator(model, find_task)),
+            EvaluatorServicer(ModelEvaluator(model, task_of)),
         )
     ]

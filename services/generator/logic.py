@@ -12,6 +12,7 @@ from services.core.ports import (
     ProposeRequest,
     ProposeUpdate,
     SampleDone,
+    TaskSelection,
     TextDelta,
 )
 from services.core.seeds import derive_seed
@@ -23,7 +24,7 @@ from services.rpc.streams import merge
 class Generator:
     """A `Proposer` that asks a language model."""
 
-    def __init__(self, model: LanguageModel, find_task: Callable[[str], Task]) -> None:
+    def __init__(self, model: LanguageModel, find_task: Callable[[TaskSelection], Task]) -> None:
         self._model = model
         self._find_task = find_task
 
@@ -36,7 +37,7 @@ class Generator:
     async def _propose(self, request: ProposeRequest) -> AsyncGenerator[ProposeUpdate, None]:
         error = None
         try:
-            task = self._find_task(request.task.name)
+            task = self._find_task(request.task)
             prompt = task.propose_prompt(request.state, request.task.style, request.method)
             reader = _Reader(task, request)
             completion = CompletionRequest(

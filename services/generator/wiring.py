@@ -3,7 +3,7 @@
 from services.core.ports import LanguageModel
 from services.generator.logic import Generator
 from services.generator.servicer import GeneratorServicer, LanguageModelServicer
-from services.plugins import find_task
+from services.plugins import task_of
 from services.rpc.gen.kubeofthoughts.v1.generator_service_pb2_grpc import add_GeneratorServiceServicer_to_server
 from services.rpc.gen.kubeofthoughts.v1.language_model_service_pb2_grpc import (
     add_LanguageModelServiceServicer_to_server,
@@ -17,7 +17,7 @@ def mounts(model: LanguageModel) -> list[Mount]:
         Mount(
             "kubeofthoughts.v1.GeneratorService",
             add_GeneratorServiceServicer_to_server,
-            GeneratorServicer(Generator(model, find_task)),
+            GeneratorServicer(Generator(model, task_of)),
         ),
         Mount(
             "kubeofthoughts.v1.LanguageModelService",

@@ -79,14 +79,26 @@ class Judge:
 
     async def _validate(self, items: list[_Item]) -> None:
         requests = [
-            ValidateRequest(id=str(index), task=self._options.task, problem=state.problem, answer=proposal.answer or "")
+            ValidateRequest(
+                id=str(index),
+                task=self._options.validate_task,
+                problem=state.problem,
+                answer=proposal.answer or "",
+                sampling=self._options.validate_sampling,
+                seed=self._options.seed,
+                model=self._options.validate_model,
+            )
             for index, (state, proposal, _) in enumerate(items)
         ]
         with _settling(items):
             async with aclosing(self._stages.validator.validate(requests)) as ready:
                 async for updates in ready:
                     for update in updates:
-                        judgement = Judgement(verdict=update.verdict, explanation=update.explanation)
+                        usage = self._options.validate_price.charged(update.usage)
+                        self.usage += usage
+                        judgement = Judgement(
+                            verdict=update.verdict, explanation=update.explanation, usage=usage, error=update.error
+                        )
                         _settle(items[int(update.id)], judgement)
 
 

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
+from services.core.errors import InvalidInput
 from services.core.ports import Sampling, TaskSelection
 from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
-from services.core.task import STYLE_DEFAULTS, Method, StyleDefaults, Task
+from services.core.task import STYLE_DEFAULTS, Method, PromptStyle, StyleDefaults, Task
 from services.orchestrator import auto
 from services.orchestrator.solve import Concurrency, SolveOptions
-from services.plugins import find_strategy, find_task
+from services.plugins import find_strategy, task_of
 from services.rpc.convert import (
+    definition_from_proto,
     limits_from_proto,
     sampling_from_proto,
     settings_from_struct,
@@ -44,11 +46,12 @@ class Plan:
 
 def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:
     """Return the plan of a request. Raises `InvalidInput` that names the field."""
-    task = find_task(request.task or DEFAULT_TASK)
-    default_style = style_from_proto(request.prompt_style, settings.prompt_style)
-    style = style_from_proto(request.propose.prompt_style, default_style)
-    value_style = style_from_proto(request.value.prompt_style, default_style)
-    defaults, value_defaults = STYLE_DEFAULTS[style], STYLE_DEFAULTS[value_style]
+    selection = _select(request, settings)
+    task = task_of(selection)
+    style = style_from_proto(request.propose.prompt_style, selection.style)
+    value_style = style_from_proto(request.value.prompt_style, selection.style)
+    validate_style = style_from_proto(request.validate.prompt_style, selection.style)
+    defaults, value_defaults = _suited(selection, style), _suited(selection, value_style)
     limits = limits_from_proto(request.budget)
     sampling = _sampling(request, defaults)
     given = settings_from_struct(request.settings)
@@ -65,17 +68,21 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
     strategy = find_strategy(name)
     rules: Rules = strategy.Policy.rules
     value_samples = request.value_samples or rules.value_samples or value_defaults.value_samples
-    selection = TaskSelection(name=task.name, trust_arithmetic=request.trust_arithmetic or rules.trusts, style=style)
+    selection = replace(selection, trust_arithmetic=request.trust_arithmetic or rules.trusts)
     propose_model = request.propose.model or settings.propose_model
     value_model = request.value.model or settings.value_model
+    validate_model = request.validate.model or settings.validate_model
     options = SolveOptions(
         problem=task.normalize(request.problem),
-        task=selection,
+        task=replace(selection, style=style),
         value_task=replace(selection, style=value_style),
+        validate_task=replace(selection, style=validate_style),
         propose_model=propose_model,
         value_model=value_model,
+        validate_model=validate_model,
         sampling=sampling,
         value_sampling=_value_sampling(request, value_defaults.value_tokens if value_samples else 1),
+        validate_sampling=_validate_sampling(request, _suited(selection, validate_style).verdict_tokens),
         value_samples=value_samples,
         limits=limits,
         concurrency=_CONCURRENCY[request.concurrency],
@@ -84,9 +91,31 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         rules=rules,
         propose_price=settings.price(propose_model),
         value_price=settings.price(value_model),
+        validate_price=settings.price(validate_model),
     )
     suited = {"depth": task.depth, "samples": defaults.samples, "rollouts": defaults.rollouts}
     return Plan(name, _policy_maker(strategy, suited, given), options, task)
+
+
+def _select(request: wire.SolveRequest, settings: OrchestratorSettings) -> TaskSelection:
+    """Return the task that a request names or defines, in the style that it is asked in where a stage has no own."""
+    if not request.HasField("definition"):
+        style = style_from_proto(request.prompt_style, settings.prompt_style)
+        return TaskSelection(name=request.task or DEFAULT_TASK, style=style)
+    if request.task:
+        raise InvalidInput(
+            f"a task is named ({request.task!r}) or defined, not both: leave one of them out", field="definition"
+        )
+    definition = definition_from_proto(request.definition)
+    # Who writes prompts for a general model knows nothing of the server's embedded one.
+    style = style_from_proto(request.prompt_style, PromptStyle.FEW_SHOT)
+    return TaskSelection(name=definition.name, definition=definition, style=style)
+
+
+def _suited(selection: TaskSelection, style: PromptStyle) -> StyleDefaults:
+    """Return what suits a style, and the task if that has lengths of its own."""
+    defaults = STYLE_DEFAULTS[style]
+    return selection.definition.suited(defaults) if selection.definition else defaults
 
 
 def _pick(shape: auto.Shape, given: Mapping[str, object]) -> str:
@@ -117,6 +146,13 @@ def _value_sampling(request: wire.SolveRequest, max_tokens: int) -> Sampling:
     """Return how labels are drawn."""
     given = sampling_from_proto(request.value.sampling)
     return given if request.value.sampling.HasField("max_tokens") else replace(given, max_tokens=max_tokens)
+
+
+def _validate_sampling(request: wire.SolveRequest, max_tokens: int) -> Sampling:
+    """Return how verdicts are drawn: the likeliest one, where the request does not say."""
+    message = SamplingMessage(temperature=0, max_tokens=max_tokens)
+    message.MergeFrom(request.validate.sampling)
+    return sampling_from_proto(message)
 
 
 def _policy_maker(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from services.core.budget import Cost, Limits, Price, Resource
 from services.core.ports import Evaluator, Proposer, Sampling, TaskSelection, Validator
 from services.core.search import Ask, Rules
-from services.core.task import STYLE_DEFAULTS, Method, Task
+from services.core.task import STYLE_DEFAULTS, Method, ModelValidated, Prompt, Task
 from services.core.thought import State, Usage
 
 TEMPLATE_TOKENS = 64
@@ -35,14 +35,20 @@ class SolveOptions:
     """As what proposes sees it."""
     value_task: TaskSelection
     """As what judges sees it."""
+    validate_task: TaskSelection
+    """As what checks answers sees it."""
     propose_model: str = ""
     """The name of the generator's model; its default one if empty."""
     value_model: str = ""
     """The name of the evaluator's model; its default one if empty."""
+    validate_model: str = ""
+    """The name of the validator's model; its default one if empty."""
     sampling: Mapping[Method, Sampling]
     """How thoughts are drawn, by what is asked for."""
     value_sampling: Sampling
     """How labels are drawn."""
+    validate_sampling: Sampling
+    """How verdicts are drawn, where a model gives them."""
     value_samples: int = 0
     """Labels sampled for a state; 0 reads the model's probabilities where the prompt style puts the label first."""
     limits: Limits
@@ -56,6 +62,8 @@ class SolveOptions:
     """What the model charges that proposes."""
     value_price: Price = field(default_factory=Price)
     """What the model charges that judges."""
+    validate_price: Price = field(default_factory=Price)
+    """What the model charges that checks answers."""
 
     def thoughts_at_most(self, ask: Ask, samples: int) -> int:
         """Return how many thoughts `samples` completions can bring."""
@@ -66,26 +74,45 @@ class SolveOptions:
     def worst_cost(self, task: Task, state: State, ask: Ask) -> Callable[[int], Cost]:
         """Return what so many samples for `state` can cost at most, the judging of the children included.
 
-        A prompt has at most as many tokens as bytes, but for what a chat template adds. A child's prompt is longer than
-        its parent's by at most a thought.
+        A step is judged or, if it is an answer, checked; a whole solution is checked.
         """
-        proposing = len(task.propose_prompt(state, self.task.style, ask.method).text.encode()) + TEMPLATE_TOKENS
-        judging = len(task.value_prompt(state, self.value_task.style).text.encode()) + task.longest_thought + TEMPLATE_TOKENS
+        prompt = _most_tokens(task.propose_prompt(state, self.task.style, ask.method))
+        checking = self._worst_checking(task, state)
+        judging = checking.or_more(self._worst_judging(task, state)) if ask.method is Method.STEP else checking
 
         def cost(samples: int) -> Cost:
             thoughts = self.thoughts_at_most(ask, samples)
-            judged = thoughts if ask.method is Method.STEP else 0
             written = samples * self.sampling[ask.method].max_tokens
-            labels = judged * max(self.value_samples, 1) * self.value_sampling.max_tokens
-            return Cost(
-                nodes=thoughts,
-                model_calls=1 + judged,
-                prompt_tokens=proposing + judged * judging,
-                completion_tokens=written + labels,
-                dollars=self.propose_price.of(proposing, written) + self.value_price.of(judged * judging, labels),
-            )
+            return Cost(nodes=thoughts) + _cost(prompt, written, self.propose_price) + judging * thoughts
 
         return cost
+
+    def _worst_judging(self, task: Task, state: State) -> Cost:
+        """Return what judging a child can cost: its prompt is longer than its parent's by at most a thought."""
+        prompt = _most_tokens(task.value_prompt(state, self.value_task.style)) + task.longest_thought
+        return _cost(prompt, max(self.value_samples, 1) * self.value_sampling.max_tokens, self.value_price)
+
+    def _worst_checking(self, task: Task, state: State) -> Cost:
+        """Return what checking an answer can cost; nothing, if a rule does it."""
+        if not isinstance(task, ModelValidated):
+            return Cost()
+        prompt = _most_tokens(task.validate_prompt(state.problem, "", self.validate_task.style)) + task.longest_answer
+        return _cost(prompt, self.validate_sampling.max_tokens, self.validate_price)
+
+
+def _most_tokens(prompt: Prompt) -> int:
+    """Return how many tokens a prompt can have: one a byte, and what a chat template adds."""
+    return len(prompt.text.encode()) + TEMPLATE_TOKENS
+
+
+def _cost(prompt_tokens: int, completion_tokens: int, price: Price) -> Cost:
+    """Return what one call costs."""
+    return Cost(
+        model_calls=1,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        dollars=price.of(prompt_tokens, completion_tokens),
+    )
 
 
 @dataclass(frozen=True, slots=True)

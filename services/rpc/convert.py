@@ -21,7 +21,7 @@ from services.core.ports import (
     ValidateUpdate,
 )
 from services.core.search import SettingDescription
-from services.core.task import Method, PromptStyle
+from services.core.task import Method, PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.rpc.gen.kubeofthoughts.v1 import (
@@ -71,10 +71,47 @@ def state_from_proto(message: thought_pb2.State) -> State:
     return State(message.problem, tuple(message.steps))
 
 
+def definition_to_proto(definition: TaskDefinition) -> thought_pb2.TaskDefinition:
+    """Write the definition of a task."""
+    return thought_pb2.TaskDefinition(
+        name=definition.name,
+        summary=definition.summary,
+        example=definition.example,
+        depth=definition.depth,
+        propose=definition.propose,
+        evaluate=definition.evaluate,
+        validate=definition.validate,
+        answer=definition.answer,
+        propose_tokens=definition.propose_tokens,
+        evaluate_tokens=definition.evaluate_tokens,
+        validate_tokens=definition.validate_tokens,
+    )
+
+
+def definition_from_proto(message: thought_pb2.TaskDefinition) -> TaskDefinition:
+    """Read the definition of a task."""
+    return TaskDefinition(
+        name=message.name,
+        summary=message.summary,
+        example=message.example,
+        depth=message.depth,
+        propose=message.propose,
+        evaluate=message.evaluate,
+        validate=message.validate,
+        answer=message.answer,
+        propose_tokens=message.propose_tokens,
+        evaluate_tokens=message.evaluate_tokens,
+        validate_tokens=message.validate_tokens,
+    )
+
+
 def task_to_proto(task: TaskSelection) -> thought_pb2.TaskReference:
     """Write a task selection."""
     return thought_pb2.TaskReference(
-        name=task.name, trust_arithmetic=task.trust_arithmetic, prompt_style=_STYLES[task.style]
+        name=task.name,
+        definition=definition_to_proto(task.definition) if task.definition else None,
+        trust_arithmetic=task.trust_arithmetic,
+        prompt_style=_STYLES[task.style],
     )
 
 
@@ -82,6 +119,7 @@ def task_from_proto(message: thought_pb2.TaskReference) -> TaskSelection:
     """Read a task selection; an unspecified prompt style is bare."""
     return TaskSelection(
         name=message.name,
+        definition=definition_from_proto(message.definition) if message.HasField("definition") else None,
         trust_arithmetic=message.trust_arithmetic,
         style=style_from_proto(message.prompt_style, PromptStyle.BARE),
     )
@@ -268,28 +306,50 @@ def evaluate_update_from_proto(message: evaluator_service_pb2.EvaluateUpdate) ->
 def validate_request_to_proto(request: ValidateRequest) -> validator_service_pb2.ValidateRequest:
     """Write one request of a batch."""
     return validator_service_pb2.ValidateRequest(
-        id=request.id, task=task_to_proto(request.task), problem=request.problem, answer=request.answer
+        id=request.id,
+        task=task_to_proto(request.task),
+        problem=request.problem,
+        answer=request.answer,
+        sampling=sampling_to_proto(request.sampling),
+        seed=request.seed,
+        model=request.model,
     )
 
 
 def validate_request_from_proto(message: validator_service_pb2.ValidateRequest) -> ValidateRequest:
     """Read one request of a batch."""
     return ValidateRequest(
-        id=message.id, task=task_from_proto(message.task), problem=message.problem, answer=message.answer
+        id=message.id,
+        task=task_from_proto(message.task),
+        problem=message.problem,
+        answer=message.answer,
+        sampling=sampling_from_proto(message.sampling),
+        seed=message.seed,
+        model=message.model,
     )
 
 
 def validate_update_to_proto(update: ValidateUpdate) -> validator_service_pb2.ValidateUpdate:
     """Write one verdict."""
     return validator_service_pb2.ValidateUpdate(
-        id=update.id, verdict=_VERDICTS[update.verdict], explanation=update.explanation
+        id=update.id,
+        verdict=_VERDICTS[update.verdict] if update.verdict else thought_pb2.VERDICT_UNSPECIFIED,
+        explanation=update.explanation,
+        usage=usage_to_proto(update.usage),
+        failure=to_failure(update.error) if update.error else None,
     )
 
 
 def validate_update_from_proto(message: validator_service_pb2.ValidateUpdate) -> ValidateUpdate:
     """Read one verdict; one that is not known yet is no certainty."""
-    verdict = _VERDICTS_BACK.get(message.verdict, Verdict.IMPOSSIBLE)
-    return ValidateUpdate(id=message.id, verdict=verdict, explanation=message.explanation)
+    failed = message.HasField("failure")
+    return ValidateUpdate(
+        id=message.id,
+        verdict=None if failed else _VERDICTS_BACK.get(message.verdict, Verdict.IMPOSSIBLE),
+        explanation=message.explanation,
+        usage=usage_from_proto(message.usage),
+        error=from_failure(message.failure) if failed else None,
+    )
 
 
 # --- language model -------------------------------------------------------------------------------------------------

@@ -3,11 +3,18 @@
 import re
 
 from services.core.task import MalformedThought
-from services.core.thought import Label
+from services.core.thought import Label, Verdict
 
 LABELS = tuple(label.value for label in Label)
 
 _LABEL = re.compile(rf"\b({'|'.join(LABELS)})\b", re.IGNORECASE | re.ASCII)
+_VERDICTS = {
+    "certain": Verdict.CERTAIN,
+    "yes": Verdict.CERTAIN,
+    "impossible": Verdict.IMPOSSIBLE,
+    "no": Verdict.IMPOSSIBLE,
+}
+_VERDICT = re.compile(rf"(?:.*:)?\W*({'|'.join(_VERDICTS)})\b", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"\s*answer:\s*(\S.*)", re.IGNORECASE)
 
 
@@ -41,3 +48,13 @@ def read_solution(text: str, *, answer_limit: int, limit: int) -> str:
     refuse_longer(text, limit)
     *_, last = text.strip().splitlines() or [""]
     return read_answer(f"Answer: {last.rpartition('Answer:')[2]}", limit=answer_limit)
+
+
+def read_verdict(text: str) -> Verdict | None:
+    """Return the verdict at the beginning of the text's last line, or after a colon there; None if it has none.
+
+    Only there, because "I am not certain" is no certainty.
+    """
+    *_, last = text.strip().splitlines() or [""]
+    match = _VERDICT.match(last)
+    return _VERDICTS[match[1].lower()] if match else None

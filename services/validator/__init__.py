@@ -1,1 +1,1 @@
-"""The validator: checks complete solutions by the task's rule."""
+"""The validator: checks complete solutions by the task's rule or by asking a language model."""

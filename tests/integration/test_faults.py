@@ -18,14 +18,14 @@ from services.generator.logic import Generator
 from services.orchestrator.driver import Driver
 from services.orchestrator.plan import make_plan
 from services.orchestrator.solve import Stages
-from services.plugins import find_task
+from services.plugins import task_of
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.rpc.server import serving
 from services.settings import OrchestratorSettings
 from services.testing.faulty_model import Fault, FaultyModel
-from services.validator.logic import RuleValidator
+from services.validator.logic import AnswerValidator
 
 ENDLESS_BUDGET = {"completion_tokens": 10**8, "model_calls": 10**6, "nodes": 10**6}
 EVERYTHING = {"settings": {"evaluation_threshold": 0}, "budget": ENDLESS_BUDGET}
@@ -250,7 +250,7 @@ async def test_more_solves_than_are_taken_at_a_time_are_refused():
 async def test_a_solve_that_ends_at_any_moment_leaves_nothing_behind():
     """Its parts run without servers between them here, so that a moment is short."""
     model = FaultyModel()
-    stages = Stages(Generator(model, find_task), ModelEvaluator(model, find_task), RuleValidator(find_task))
+    stages = Stages(Generator(model, task_of), ModelEvaluator(model, task_of), AnswerValidator(model, task_of))
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
 

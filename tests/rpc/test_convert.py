@@ -11,7 +11,7 @@ from services.core import ports, tree
 from services.core.budget import Limits
 from services.core.errors import InvalidInput, KotError, Reason
 from services.core.ports import Sampling, TaskSelection, Usage
-from services.core.task import PromptStyle
+from services.core.task import PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Thought, Value, Verdict
 from services.rpc import convert
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -28,7 +28,14 @@ states = st.builds(State, texts, st.lists(texts, max_size=3).map(tuple))
 samplings = st.builds(
     Sampling, temperature=st.floats(0, 2), top_k=counts, top_p=st.floats(0.01, 1), max_tokens=st.integers(1, 4096)
 )
-tasks = st.builds(TaskSelection, name=texts, trust_arithmetic=st.booleans(), style=st.sampled_from(PromptStyle))
+definitions = st.builds(
+    TaskDefinition, name=texts, summary=texts, example=texts, depth=counts, propose=texts, evaluate=texts,
+    validate=texts, answer=texts, propose_tokens=counts, evaluate_tokens=counts, validate_tokens=counts,
+)  # fmt: skip
+tasks = st.builds(
+    TaskSelection, name=texts, definition=st.none() | definitions, trust_arithmetic=st.booleans(),
+    style=st.sampled_from(PromptStyle),
+)  # fmt: skip
 proposals = st.builds(Proposal, texts, texts, st.none() | texts)
 seeds = st.integers(0, 2**64 - 1)
 tuples = st.lists(texts, max_size=3).map(tuple)
@@ -59,8 +66,15 @@ PAIRS = {
     "evaluate_update": st.builds(
         ports.EvaluateUpdate, id=texts, index=counts, value=st.none() | values, usage=usages, error=st.none() | errors
     ),
-    "validate_request": st.builds(ports.ValidateRequest, id=texts, task=tasks, problem=texts, answer=texts),
-    "validate_update": st.builds(ports.ValidateUpdate, id=texts, verdict=verdicts, explanation=texts),
+    "definition": definitions,
+    "validate_request": st.builds(
+        ports.ValidateRequest, id=texts, task=tasks, problem=texts, answer=texts, sampling=samplings, seed=seeds,
+        model=texts,
+    ),
+    "validate_update": st.one_of(
+        st.builds(ports.ValidateUpdate, id=texts, verdict=verdicts, explanation=texts, usage=usages),
+        st.builds(ports.ValidateUpdate, id=texts, usage=usages, error=errors),
+    ),
     "completion_request": st.builds(
         ports.CompletionRequest, prompt=texts, samples=counts, sampling=samplings, seed=seeds, stop=tuples,
         labels=tuples,

@@ -27,8 +27,10 @@ async def test_a_call_that_is_wanted_while_the_search_is_being_cancelled_is_not_
         problem="1 1 11 11",
         task=TaskSelection(name="game24"),
         value_task=TaskSelection(name="game24"),
+        validate_task=TaskSelection(name="game24"),
         sampling=dict.fromkeys(Method, Sampling()),
         value_sampling=Sampling(max_tokens=1),
+        validate_sampling=Sampling(max_tokens=1),
         limits=Limits(),
     )
     stage = _NeverAnswers()

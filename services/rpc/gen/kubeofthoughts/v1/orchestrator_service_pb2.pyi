@@ -59,7 +59,7 @@ SOLVE_STATUS_PROMPT_TOKENS_SPENT: SolveStatus
 SOLVE_STATUS_DOLLARS_SPENT: SolveStatus
 
 class SolveRequest(_message.Message):
-    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value")
+    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value", "definition", "validate")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,8 @@ class SolveRequest(_message.Message):
     PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
     PROPOSE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     problem: str
     task: str
@@ -92,7 +94,9 @@ class SolveRequest(_message.Message):
     prompt_style: _thought_pb2.PromptStyle
     propose: StageModel
     value: StageModel
-    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ...) -> None: ...
+    definition: _thought_pb2.TaskDefinition
+    validate: StageModel
+    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ..., definition: _Optional[_Union[_thought_pb2.TaskDefinition, _Mapping]] = ..., validate: _Optional[_Union[StageModel, _Mapping]] = ...) -> None: ...
 
 class StageModel(_message.Message):
     __slots__ = ("model", "sampling", "prompt_style")

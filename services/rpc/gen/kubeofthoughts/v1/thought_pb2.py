@@ -26,7 +26,7 @@ from services.rpc.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_v
 from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2 as kubeofthoughts_dot_v1_dot_error__reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkubeofthoughts/v1/thought.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$kubeofthoughts/v1/error_reason.proto\"D\n\x05State\x12\x1b\n\x07problem\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x1e\n\x05steps\x18\x02 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\xa0\x1f\"\x82\x01\n\rTaskReference\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x10trust_arithmetic\x18\x02 \x01(\x08\x12>\n\x0cprompt_style\x18\x03 \x01(\x0e\x32\x1e.kubeofthoughts.v1.PromptStyleB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xe2\x01\n\x08Sampling\x12\x31\n\x0btemperature\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x1e\n\x05top_k\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00H\x01\x88\x01\x01\x12+\n\x05top_p\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02\x88\x01\x01\x12#\n\nmax_tokens\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x01H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\r\n\x0b_max_tokens\"s\n\x05Usage\x12\x13\n\x0bmodel_calls\x18\x01 \x01(\x03\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x03\x12\x12\n\ncache_hits\x18\x04 \x01(\x03\x12\x0f\n\x07\x64ollars\x18\x05 \x01(\x01\"J\n\x07\x46\x61ilure\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\"9\n\x05Value\x12\x0c\n\x04sure\x18\x01 \x01(\x01\x12\x0e\n\x06likely\x18\x02 \x01(\x01\x12\x12\n\nimpossible\x18\x03 \x01(\x01*]\n\x0bPromptStyle\x12\x1c\n\x18PROMPT_STYLE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROMPT_STYLE_BARE\x10\x01\x12\x19\n\x15PROMPT_STYLE_FEW_SHOT\x10\x02*O\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_CERTAIN\x10\x01\x12\x16\n\x12VERDICT_IMPOSSIBLE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkubeofthoughts/v1/thought.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$kubeofthoughts/v1/error_reason.proto\"D\n\x05State\x12\x1b\n\x07problem\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x1e\n\x05steps\x18\x02 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10@\"\x05r\x03\x18\xa0\x1f\"\xd9\x02\n\x0eTaskDefinition\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@\x12\x19\n\x07summary\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xe8\x07\x12\x19\n\x07\x65xample\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xa0\x1f\x12\x18\n\x05\x64\x65pth\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18@(\x01\x12\x1b\n\x07propose\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80}\x12\x1c\n\x08\x65valuate\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80}\x12\x1c\n\x08validate\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80}\x12\x17\n\x06\x61nswer\x18\x08 \x01(\tB\x07\xbaH\x04r\x02(@\x12\"\n\x0epropose_tokens\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x00\x12#\n\x0f\x65valuate_tokens\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x00\x12#\n\x0fvalidate_tokens\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x00\"\xb9\x01\n\rTaskReference\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x10trust_arithmetic\x18\x02 \x01(\x08\x12>\n\x0cprompt_style\x18\x03 \x01(\x0e\x32\x1e.kubeofthoughts.v1.PromptStyleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x35\n\ndefinition\x18\x04 \x01(\x0b\x32!.kubeofthoughts.v1.TaskDefinition\"\xe2\x01\n\x08Sampling\x12\x31\n\x0btemperature\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x12\x1e\n\x05top_k\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00H\x01\x88\x01\x01\x12+\n\x05top_p\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x02\x88\x01\x01\x12#\n\nmax_tokens\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80 (\x01H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\r\n\x0b_max_tokens\"s\n\x05Usage\x12\x13\n\x0bmodel_calls\x18\x01 \x01(\x03\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x03\x12\x12\n\ncache_hits\x18\x04 \x01(\x03\x12\x0f\n\x07\x64ollars\x18\x05 \x01(\x01\"J\n\x07\x46\x61ilure\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\"9\n\x05Value\x12\x0c\n\x04sure\x18\x01 \x01(\x01\x12\x0e\n\x06likely\x18\x02 \x01(\x01\x12\x12\n\nimpossible\x18\x03 \x01(\x01*]\n\x0bPromptStyle\x12\x1c\n\x18PROMPT_STYLE_UNSPECIFIED\x10\x00\x12\x15\n\x11PROMPT_STYLE_BARE\x10\x01\x12\x19\n\x15PROMPT_STYLE_FEW_SHOT\x10\x02*O\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_CERTAIN\x10\x01\x12\x16\n\x12VERDICT_IMPOSSIBLE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATE'].fields_by_name['problem']._serialized_options = b'\272H\007r\005\020\001\030\240\037'
   _globals['_STATE'].fields_by_name['steps']._loaded_options = None
   _globals['_STATE'].fields_by_name['steps']._serialized_options = b'\272H\014\222\001\t\020@\"\005r\003\030\240\037'
+  _globals['_TASKDEFINITION'].fields_by_name['name']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001(@'
+  _globals['_TASKDEFINITION'].fields_by_name['summary']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['summary']._serialized_options = b'\272H\005r\003(\350\007'
+  _globals['_TASKDEFINITION'].fields_by_name['example']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['example']._serialized_options = b'\272H\005r\003(\240\037'
+  _globals['_TASKDEFINITION'].fields_by_name['depth']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['depth']._serialized_options = b'\272H\006\032\004\030@(\001'
+  _globals['_TASKDEFINITION'].fields_by_name['propose']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['propose']._serialized_options = b'\272H\007r\005\020\001(\200}'
+  _globals['_TASKDEFINITION'].fields_by_name['evaluate']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['evaluate']._serialized_options = b'\272H\007r\005\020\001(\200}'
+  _globals['_TASKDEFINITION'].fields_by_name['validate']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['validate']._serialized_options = b'\272H\007r\005\020\001(\200}'
+  _globals['_TASKDEFINITION'].fields_by_name['answer']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['answer']._serialized_options = b'\272H\004r\002(@'
+  _globals['_TASKDEFINITION'].fields_by_name['propose_tokens']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['propose_tokens']._serialized_options = b'\272H\007\032\005\030\200 (\000'
+  _globals['_TASKDEFINITION'].fields_by_name['evaluate_tokens']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['evaluate_tokens']._serialized_options = b'\272H\007\032\005\030\200 (\000'
+  _globals['_TASKDEFINITION'].fields_by_name['validate_tokens']._loaded_options = None
+  _globals['_TASKDEFINITION'].fields_by_name['validate_tokens']._serialized_options = b'\272H\007\032\005\030\200 (\000'
   _globals['_TASKREFERENCE'].fields_by_name['name']._loaded_options = None
   _globals['_TASKREFERENCE'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_TASKREFERENCE'].fields_by_name['prompt_style']._loaded_options = None
@@ -49,20 +71,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAMPLING'].fields_by_name['top_p']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?!\000\000\000\000\000\000\000\000'
   _globals['_SAMPLING'].fields_by_name['max_tokens']._loaded_options = None
   _globals['_SAMPLING'].fields_by_name['max_tokens']._serialized_options = b'\272H\007\032\005\030\200 (\001'
-  _globals['_PROMPTSTYLE']._serialized_start=805
-  _globals['_PROMPTSTYLE']._serialized_end=898
-  _globals['_VERDICT']._serialized_start=900
-  _globals['_VERDICT']._serialized_end=979
+  _globals['_PROMPTSTYLE']._serialized_start=1208
+  _globals['_PROMPTSTYLE']._serialized_end=1301
+  _globals['_VERDICT']._serialized_start=1303
+  _globals['_VERDICT']._serialized_end=1382
   _globals['_STATE']._serialized_start=121
   _globals['_STATE']._serialized_end=189
-  _globals['_TASKREFERENCE']._serialized_start=192
-  _globals['_TASKREFERENCE']._serialized_end=322
-  _globals['_SAMPLING']._serialized_start=325
-  _globals['_SAMPLING']._serialized_end=551
-  _globals['_USAGE']._serialized_start=553
-  _globals['_USAGE']._serialized_end=668
-  _globals['_FAILURE']._serialized_start=670
-  _globals['_FAILURE']._serialized_end=744
-  _globals['_VALUE']._serialized_start=746
-  _globals['_VALUE']._serialized_end=803
+  _globals['_TASKDEFINITION']._serialized_start=192
+  _globals['_TASKDEFINITION']._serialized_end=537
+  _globals['_TASKREFERENCE']._serialized_start=540
+  _globals['_TASKREFERENCE']._serialized_end=725
+  _globals['_SAMPLING']._serialized_start=728
+  _globals['_SAMPLING']._serialized_end=954
+  _globals['_USAGE']._serialized_start=956
+  _globals['_USAGE']._serialized_end=1071
+  _globals['_FAILURE']._serialized_start=1073
+  _globals['_FAILURE']._serialized_end=1147
+  _globals['_VALUE']._serialized_start=1149
+  _globals['_VALUE']._serialized_end=1206
 # @@protoc_insertion_point(module_scope)

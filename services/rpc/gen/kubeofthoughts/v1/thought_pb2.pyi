@@ -4,7 +4,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -35,15 +35,43 @@ class State(_message.Message):
     steps: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, problem: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class TaskDefinition(_message.Message):
+    __slots__ = ("name", "summary", "example", "depth", "propose", "evaluate", "validate", "answer", "propose_tokens", "evaluate_tokens", "validate_tokens")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PROPOSE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    PROPOSE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    example: str
+    depth: int
+    propose: str
+    evaluate: str
+    validate: str
+    answer: str
+    propose_tokens: int
+    evaluate_tokens: int
+    validate_tokens: int
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ..., propose: _Optional[str] = ..., evaluate: _Optional[str] = ..., validate: _Optional[str] = ..., answer: _Optional[str] = ..., propose_tokens: _Optional[int] = ..., evaluate_tokens: _Optional[int] = ..., validate_tokens: _Optional[int] = ...) -> None: ...
+
 class TaskReference(_message.Message):
-    __slots__ = ("name", "trust_arithmetic", "prompt_style")
+    __slots__ = ("name", "trust_arithmetic", "prompt_style", "definition")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRUST_ARITHMETIC_FIELD_NUMBER: _ClassVar[int]
     PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     trust_arithmetic: bool
     prompt_style: PromptStyle
-    def __init__(self, name: _Optional[str] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[PromptStyle, str]] = ...) -> None: ...
+    definition: TaskDefinition
+    def __init__(self, name: _Optional[str] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[PromptStyle, str]] = ..., definition: _Optional[_Union[TaskDefinition, _Mapping]] = ...) -> None: ...
 
 class Sampling(_message.Message):
     __slots__ = ("temperature", "top_k", "top_p", "max_tokens")

@@ -9,16 +9,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("id", "task", "problem", "answer")
+    __slots__ = ("id", "task", "problem", "answer", "sampling", "seed", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     problem: str
     answer: str
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...
+    sampling: _thought_pb2.Sampling
+    seed: int
+    model: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
     __slots__ = ("updates",)
@@ -27,11 +33,15 @@ class ValidateResponse(_message.Message):
     def __init__(self, updates: _Optional[_Iterable[_Union[ValidateUpdate, _Mapping]]] = ...) -> None: ...
 
 class ValidateUpdate(_message.Message):
-    __slots__ = ("id", "verdict", "explanation")
+    __slots__ = ("id", "verdict", "explanation", "usage", "failure")
     ID_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
     id: str
     verdict: _thought_pb2.Verdict
     explanation: str
-    def __init__(self, id: _Optional[str] = ..., verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    usage: _thought_pb2.Usage
+    failure: _thought_pb2.Failure
+    def __init__(self, id: _Optional[str] = ..., verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., failure: _Optional[_Union[_thought_pb2.Failure, _Mapping]] = ...) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ValidatorServiceStub:
-    """Checks complete solutions, by the task's rule.
+    """Checks complete solutions: by the task's rule, or, where it has none, with a language model.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class ValidatorServiceStub:
 
 
 class ValidatorServiceServicer:
-    """Checks complete solutions, by the task's rule.
+    """Checks complete solutions: by the task's rule, or, where it has none, with a language model.
     """
 
     def Validate(self, request_iterator, context):
@@ -71,7 +71,7 @@ def add_ValidatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ValidatorService:
-    """Checks complete solutions, by the task's rule.
+    """Checks complete solutions: by the task's rule, or, where it has none, with a language model.
     """
 
     @staticmethod
