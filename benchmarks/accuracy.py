@@ -39,6 +39,7 @@ STUDIES = {
             **{name: strategy(name) for name in ("auto", *STRATEGIES.names())},
             # As many as its paper draws, about 2,100 tokens; more are dear and change little.
             "cot_sc": strategy("cot_sc", "votes=40"),
+            "bfs, rollouts=0": strategy("bfs", "rollouts=0"),
             "auto, trusted": [*strategy("auto"), "--trust-arithmetic"],
             "dfs, trusted": [*strategy("dfs"), "--trust-arithmetic"],
         },
