@@ -66,7 +66,7 @@ def count(strategy: str, solved: Sequence[Solved], options: Hyperparameters, *, 
     A false answer is no solution.
     """
     answered = [each.result.status == wire.SOLVE_STATUS_SOLVED for each in solved]
-    holds = _rule(options.task)
+    holds = None if options.prompts else _rule(options.task)
     right = [said and (holds is None or holds(each)) for said, each in zip(answered, solved, strict=True)]
     results = [each.result for each in solved]
     statuses = Counter(wire.SolveStatus.Name(result.status).removeprefix("SOLVE_STATUS_") for result in results)

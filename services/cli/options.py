@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
@@ -32,6 +33,10 @@ class Hyperparameters:
 
     task: Annotated[
         str | None, Wire("task"), _search("--task", "-t", help="Class of problems; see `kot tasks`. (default game24)")
+    ] = None
+    prompts: Annotated[
+        Path | None,
+        _search("--prompts", metavar="FILE.yaml", help="Class of problems without code: three prompts; docs/tasks.md."),
     ] = None
     beam_width: Annotated[
         int | None,
@@ -90,6 +95,11 @@ class Hyperparameters:
     value_model: Annotated[
         str | None, Wire("value.model"), _sampling(help="What judges: a name in the evaluator's KOT_MODELS.")
     ] = None
+    validate_model: Annotated[
+        str | None,
+        Wire("validate.model"),
+        _sampling(help="What checks answers, if no rule can: a name in the validator's KOT_MODELS."),
+    ] = None
     propose_style: Annotated[
         Literal["bare", "few-shot"] | None,
         Wire("propose.prompt_style"),
@@ -99,6 +109,11 @@ class Hyperparameters:
         Literal["bare", "few-shot"] | None,
         Wire("value.prompt_style"),
         _sampling(help="How prompts for values are written. (default: the prompt style)"),
+    ] = None
+    validate_style: Annotated[
+        Literal["bare", "few-shot"] | None,
+        Wire("validate.prompt_style"),
+        _sampling(help="How prompts for verdicts are written. (default: the prompt style)"),
     ] = None
     temperature: Annotated[
         float | None,
@@ -163,7 +178,8 @@ class Hyperparameters:
 def flag_of(path: str) -> str | None:
     """Return the option that sets a field of the request; None if none does."""
     flags = {wire: f"--{name.replace('_', '-')}" for name, wire in _paths()}
-    return flags.get(path, "--set" if path.startswith("settings") else None)
+    whole = {"settings": "--set", "definition": "--prompts"}
+    return flags.get(path) or whole.get(path.partition(".")[0])
 
 
 def _paths() -> Iterator[tuple[str, str]]:

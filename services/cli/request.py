@@ -5,7 +5,7 @@ from typing import Any
 
 from services.cli.options import Hyperparameters
 from services.core.errors import InvalidInput
-from services.rpc.convert import settings_to_struct
+from services.rpc.convert import definition_to_proto, settings_to_struct
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2
 
@@ -20,7 +20,9 @@ _PROMPT_STYLES = {"bare": thought_pb2.PROMPT_STYLE_BARE, "few-shot": thought_pb2
 def build_request(
     problem: str, strategy: str | None, options: Hyperparameters, detail: wire.EventDetail
 ) -> wire.SolveRequest:
-    """Return the request; what was not given is not sent. `InvalidInput` if a value fits no field of its type.
+    """Return the request; what was not given is not sent.
+
+    `InvalidInput` if a value fits no field of its type, or the file of prompts cannot be used.
 
     The client names the solve, so that it can end it before it was told of it.
     """
@@ -33,6 +35,11 @@ def build_request(
             raise InvalidInput(f"{path} is not valid UTF-8", field=path) from error
         except (ValueError, OverflowError) as error:
             raise InvalidInput(f"{path} is out of range: {str(value)[:32]}", field=path) from error
+    if options.prompts is not None:
+        # Only who has such a file waits for the parser.
+        from services.cli.definition import read_definition
+
+        request.definition.CopyFrom(definition_to_proto(read_definition(options.prompts)))
     return request
 
 

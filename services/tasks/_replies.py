@@ -10,6 +10,7 @@ LABELS = tuple(label.value for label in Label)
 _LABEL = re.compile(rf"\b({'|'.join(LABELS)})\b", re.IGNORECASE | re.ASCII)
 _VERDICTS = {
     "certain": Verdict.CERTAIN,
+    "sure": Verdict.CERTAIN,
     "yes": Verdict.CERTAIN,
     "impossible": Verdict.IMPOSSIBLE,
     "no": Verdict.IMPOSSIBLE,
