@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from services.cli.client import Client, connect
+from services.cli.definition import read_definition
 from services.cli.figures import Figures, Solved, count
 from services.cli.interrupts import Interrupts
 from services.cli.options import Hyperparameters
@@ -76,6 +77,9 @@ class Bench:
         _refuse_repeated("--budget", self.budgets)
         if self.budgets and self.options.max_completion_tokens is not None:
             raise InvalidInput("--budget and --max-completion-tokens set the same limit; give one of them")
+        if self.options.prompts is not None:
+            # A wrong file is said before anything is served or sent.
+            read_definition(self.options.prompts)
 
     async def run(self, target: str | None, console: Console) -> list[Figures]:
         """Return the figures of each strategy and budget. Raises the `KotError` of the first solve that is refused."""

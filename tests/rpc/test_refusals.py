@@ -23,6 +23,8 @@ from services.rpc.gen.kubeofthoughts.v1 import (
 from services.rpc.streams import MAX_BATCH
 
 TASK = {"name": "game24"}
+PROMPTS = {"propose": "{problem}", "evaluate": "{steps}", "validate": "{answer}"}
+DEFINED = {"name": "mine", "definition": {"name": "mine", "depth": 1, **PROMPTS}}
 STATE = {"problem": "1 1 11 11"}
 GENERATE = {"id": "a", "task": TASK, "state": STATE, "samples": 1, "max_thoughts": 1}
 EVALUATE = {"id": "a", "task": TASK, "states": [STATE]}
@@ -107,6 +109,10 @@ LIMITS = [
     ("Validate", VALIDATE, "id", ["", "x" * 65]),
     ("Validate", VALIDATE, "problem", ["", "x" * 4001]),
     ("Validate", VALIDATE, "answer", ["x" * 4001]),
+    ("Validate", VALIDATE, "model", ["x" * 65]),
+    ("Validate", VALIDATE, "sampling.max_tokens", [0, 4097]),
+    ("Validate", VALIDATE | {"task": DEFINED}, "task.definition.propose", ["", "x" * 16_001, "\N{OM SYMBOL}" * 5334]),
+    ("Generate", GENERATE | {"task": DEFINED}, "task.definition.depth", [0, 65]),
 ]
 
 
