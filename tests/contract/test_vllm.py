@@ -9,6 +9,7 @@ import time
 from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean
 from urllib.request import urlopen
 
 import grpc
@@ -18,11 +19,11 @@ if find_spec("vllm") is None:
     pytest.skip("vLLM is not installed here; run `make test-vllm`", allow_module_level=True)
 
 import pytest_asyncio
+from fleet import fleet, solve
 from processes import free_port, service
 
 from services.adapters.llm.embedded import create as create_embedded
 from services.adapters.llm.vllm import create
-from services.adapters.mortal import ModelDied
 from services.core.errors import ModelUnusable, PromptTooLong, WorkerUnavailable
 from services.core.ports import CompletionRequest, Sampling
 from services.core.task import PromptStyle
@@ -157,8 +158,8 @@ async def test_its_metrics_are_shown_to_prometheus(engine):
         assert b"vllm:generation_tokens_total{" in page.read()
 
 
-def roots(count):
-    with (MODELS / "puzzles" / "dev.csv").open() as file:
+def roots(count, name="dev"):
+    with (MODELS / "puzzles" / f"{name}.csv").open() as file:
         return [row["puzzle"] for row in csv.DictReader(file)][:count]
 
 
@@ -194,6 +195,32 @@ async def test_a_model_that_cannot_be_loaded_is_named(model):
         create(ModelSettings(vllm_model=model))
 
 
+async def test_solves_at_once_keep_the_engine_busy(engine):
+    """Batches of many solves join one continuous batch, which is nearly full from a tenth to nine tenths of the run."""
+    running = []
+
+    async def watch():
+        while True:
+            running.append(metric("num_requests_running"))
+            await asyncio.sleep(0.02)
+
+    watching = asyncio.create_task(watch())
+    async with fleet(engine) as target:
+        budget = {"completion_tokens": 4_000}
+        runs = await asyncio.gather(
+            *(
+                solve(target, root, budget=budget, concurrency="CONCURRENCY_MODEL_ASYNC")
+                for root in roots(16, "dev_unsolvable")
+            )
+        )
+    watching.cancel()
+    assert {run.status for run in runs} == {"COMPLETION_TOKENS_SPENT"}
+    middle = running[len(running) // 10 : -len(running) // 10]
+    share = mean(middle) / max(running)
+    print(f"{len(runs)} solves at once: {mean(middle):.1f} of at most {max(running):.0f} requests running, {share:.0%}")
+    assert share > 0.7
+
+
 async def test_an_engine_that_is_killed_takes_its_process_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr("processes.STARTS_WITHIN_SECONDS", 120)
     with service("generator", tmp_path, **SETTINGS) as started:
@@ -221,6 +248,11 @@ def engine_of(pid):
 
 async def test_calls_fail_as_they_should_once_the_engine_is_closed(engine):
     """The last test of this file: nothing can be asked after it."""
+    in_flight = asyncio.create_task(complete(engine, ask(samples=256)))
+    await asyncio.sleep(0.1)
     await engine.close()
-    with pytest.raises(ModelDied):
+    with pytest.raises(WorkerUnavailable):
+        await in_flight
+    with pytest.raises(ModelUnusable, match="closed"):
         await complete(engine, ask())
+    await engine.close()

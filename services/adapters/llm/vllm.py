@@ -36,9 +36,9 @@ _Engine = Any
 class VllmModel:
     """A model in vLLM."""
 
-    def __init__(self, engine: _Engine, name: str, revision: str) -> None:
-        self.name = name
-        self.revision = revision
+    def __init__(self, engine: _Engine, settings: ModelSettings) -> None:
+        self.name = Path(settings.vllm_model).name
+        self.revision = _revision(settings.vllm_model, engine)
         self._engine = engine
         self._tokenizer = engine.get_tokenizer()
         self._longest: int = engine.model_config.max_model_len
@@ -50,6 +50,8 @@ class VllmModel:
         from vllm.inputs import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+        if self._engine is None:
+            raise ModelUnusable("the model is closed")
         tokens = self._tokenize(request.prompt)
         reader = _Reader(request)
         call = self._engine.generate(tokens_input(tokens), _sampling_params(request), next(self._ids))
@@ -67,9 +69,12 @@ class VllmModel:
 
     async def close(self) -> None:
         """End the engine; calls in flight fail."""
+        if self._engine is None:
+            return
         # It takes its own end for an accident, and says so with a trace.
         logging.getLogger("vllm.v1.engine.async_llm").setLevel(logging.CRITICAL)
         await asyncio.to_thread(self._engine.shutdown)
+        self._engine = None
 
     def _tokenize(self, prompt: str) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(prompt)
@@ -149,19 +154,18 @@ def _engine(settings: ModelSettings) -> _Engine:
     if current_platform.is_cpu():
         # Without chunks, the platform makes room in a batch for the longest prompt.
         arguments |= {"enforce_eager": True, "enable_chunked_prefill": False}
-    engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
     if settings.vllm_metrics_port:
         from prometheus_client import start_http_server
 
         start_http_server(settings.vllm_metrics_port)
-    return engine
+    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
 
 
-def _revision(settings: ModelSettings, engine: _Engine) -> str:
+def _revision(name: str, engine: _Engine) -> str:
     """Return the commit of a model from a hub, or a digest of a folder's configuration and ends of weights."""
-    folder = Path(settings.vllm_model)
+    folder = Path(name)
     if not folder.is_dir():
-        return str(getattr(engine.model_config.hf_config, "_commit_hash", None) or settings.vllm_model)
+        return str(getattr(engine.model_config.hf_config, "_commit_hash", None) or name)
     digest = hashlib.blake2b()
     for path in sorted([*folder.glob("config.json"), *folder.glob("*.safetensors"), *folder.glob("*.bin")]):
         with path.open("rb") as file:
@@ -176,7 +180,8 @@ def create(settings: ModelSettings) -> VllmModel:
     if not settings.vllm_model:
         raise ModelUnusable("set KOT_VLLM_MODEL to a folder with weights in Hugging Face's format, or to a hub's name")
     try:
-        engine = _engine(settings)
+        # No variable holds the engine: vLLM keeps frames, and an engine that lives on complains when the process ends.
+        return VllmModel(_engine(settings), settings)
     except ImportError as error:
         raise ModelUnusable("KOT_MODEL=vllm needs more packages: pip install 'kube-of-thoughts[vllm]'") from error
     except (OSError, RuntimeError, ValueError) as error:
@@ -184,4 +189,3 @@ def create(settings: ModelSettings) -> VllmModel:
             f"vLLM cannot serve {settings.vllm_model} (KOT_VLLM_MODEL); if memory is short, "
             f"lower KOT_VLLM_CONTEXT or KOT_VLLM_MEMORY: {error}"
         ) from error
-    return VllmModel(engine, Path(settings.vllm_model).name, _revision(settings, engine))
