@@ -31,7 +31,7 @@ class Limits:
     model_calls: int = 10_000
     """Requests to the model."""
     prompt_tokens: int = 10_000_000
-    """Tokens read by the model; a prompt counts once, however many samples are drawn from it."""
+    """Tokens read by the model."""
     completion_tokens: int = 20_000
     """Tokens written by the model."""
     dollars: float = math.inf

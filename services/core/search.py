@@ -34,14 +34,15 @@ class Ask:
 class Child:
     """What an expansion brought: a thought that is new, or one that was reached before.
 
-    A partial solution has a value, an answer a verdict. What has no value cannot be expanded: an answer, a thought that
-    could not be judged, or one that the budget puts out of reach.
+    A partial solution has a value, an answer a verdict. What has no value cannot be expanded: an answer, or a thought
+    that could not be judged; nor can what lies `too_deep` for the budget.
     """
 
     thought_id: str
     depth: int
     value: Value | None = None
     verdict: Verdict | None = None
+    too_deep: bool = False
 
     @property
     def score(self) -> float:
@@ -51,7 +52,7 @@ class Child:
     @property
     def dead(self) -> bool:
         """Whether it cannot be expanded."""
-        return self.value is None
+        return self.value is None or self.too_deep
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ taken:
 
 1. A task of one step has no partial solutions to search among: chains are drawn, until one is valid where answers can
    be checked (`sample_until_valid`), or to vote where they cannot (`cot_sc`).
-2. A task deeper than `DEEP` steps, or a budget that does not pay for a round of the beam, is searched depth first: each
-   token goes to the most promising line, and what fails is left by backtracking (`dfs`).
+2. A task deeper than `DEEP` steps, or a budget that does not pay for the proposals of a round of the beam, is searched
+   depth first: each token goes to the most promising line, and what fails is left by backtracking (`dfs`).
 3. All else is searched with a beam (`bfs`): as good, and a whole depth at a time, so an answer comes sooner.
 
 `benchmarks/README.md` has the figures that the rule is made of.

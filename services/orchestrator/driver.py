@@ -13,7 +13,7 @@ from typing import Any
 from services.core.budget import Budget, Cost, Resource
 from services.core.errors import ModelUnusable, PermanentError, TemporaryError
 from services.core.search import Ask, Child, SearchPolicy, Tell
-from services.core.task import Task
+from services.core.task import Method, Task
 from services.core.thought import Proposal, State, Thought, Usage, Verdict
 from services.core.tree import (
     Evaluated,
@@ -35,6 +35,9 @@ from services.rpc import deadline
 
 MOST_IN_FLIGHT = {Concurrency.SEQUENTIAL: 1, Concurrency.LEVEL: 1024, Concurrency.ASYNC: 64}
 """Expansions under way at a time: the credit that bounds what workers may have to say at once."""
+
+PATIENCE = 3
+"""Expansions of a thought that worked once may fail so often in a row before it is given up."""
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -65,8 +68,8 @@ class Driver:
         self._untold: deque[Expansion] = deque()
         self._news = asyncio.Event()
         """Set when something of an expansion is to be told."""
-        self._booked: set[str] = set()
-        """Keys of the states whose judgement is paid for."""
+        self._failures: dict[str, int] = {}
+        """How often in a row expanding a thought has failed for good, of those that were expanded."""
         self._cut_off = False
         """Whether the limit of depth kept a thought from being expanded."""
         self._deferred: list[Ask] = []
@@ -154,7 +157,7 @@ class Driver:
                 continue
             short = missing
             if self._untold or started:
-                # First asked, first served: the rest waits for a refund too.
+                # What is cheaper does not jump the line: the rest waits for a refund too.
                 self._deferred += asks[index:]
                 break
             self._deferred.append(ask)
@@ -171,20 +174,27 @@ class Driver:
         return MOST_IN_FLIGHT[self._options.concurrency] - len(self._untold) - len(self._deferred)
 
     def _afford(self, ask: Ask, *, alone: bool) -> tuple[Expansion | None, Resource | None]:
-        """Reserve an expansion's worst case. One that runs alone makes do with fewer samples: no refund is to come."""
+        """Reserve an expansion's worst case.
+
+        One that runs alone makes do with fewer samples, and then with fewer thoughts of one: no refund is to come.
+        """
         state = State(self._options.problem, self.tree.steps(ask.thought_id))
-        worst_cost = self._options.worst_cost(self._task, state, ask)
-        samples, reserved, short = self.budget.reserve_most(ask.samples, worst_cost)
-        if samples == 0:
-            return None, short
+        cost = self._options.worst_cost(self._task, state, ask)
+        most = self._options.thoughts_at_most(ask, ask.samples)
+        samples, reserved, short = self.budget.reserve_most(ask.samples, lambda n: cost(n, most))
         if samples < ask.samples and not alone:
             self.budget.refund(reserved)
             return None, short
+        if samples == 0:
+            most, reserved, short = self.budget.reserve_most(most, lambda thoughts: cost(1, thoughts))
+            if most == 0:
+                return None, short
+        ask = replace(ask, samples=max(samples, 1), max_thoughts=most)
         expansion = Expansion(
-            ask=replace(ask, samples=samples),
+            ask=ask,
             state=state,
             reserved=reserved,
-            thoughts_at_most=self._options.thoughts_at_most(ask, samples),
+            thoughts_at_most=self._options.thoughts_at_most(ask, ask.samples),
             news=self._news,
         )
         return expansion, short
@@ -213,14 +223,14 @@ class Driver:
         for proposal, judgement in expansion.take_judged():
             if isinstance(judgement.error, ModelUnusable):
                 raise judgement.error
+            if not judgement.booked:
+                judgement.booked = True
+                expansion.judging += judgement.usage
             # What could not be judged for now may come again with another draw.
             if not isinstance(judgement.error, TemporaryError):
                 child = self._add(parent, proposal, judgement)
                 children[child.thought_id] = child
-                if proposal.key not in self._booked:
-                    self._booked.add(proposal.key)
-                    expansion.judging += judgement.usage
-        expansion.brought += len(children)
+        expansion.brought |= bool(children)
         expansion.nodes += len(self.tree) - nodes
         failed = self._end(expansion) if expansion.complete else False
         tell = Tell(parent.id, ask.draw, tuple(children.values()), done=expansion.complete, failed=failed)
@@ -235,8 +245,7 @@ class Driver:
         nothing_left = len(self.tree) == 1 and not self._untold
         if error and (nothing_left or isinstance(error, ModelUnusable)):
             raise error
-        # A thought that was expanded before, or that brought something, or may yet, is not given up.
-        failed = isinstance(error, PermanentError) and ask.draw == 0 and not expansion.brought
+        failed = self._is_hopeless(expansion)
         if failed and error:
             self.tree.apply(Failed(ask.thought_id, error.reason, str(error)))
         usage = expansion.usage + expansion.judging
@@ -244,6 +253,20 @@ class Driver:
         self.tree.apply(Expanded(ask.thought_id, ask.draw, expansion.dropped, usage))
         self.budget.settle(expansion.reserved, nodes=expansion.nodes, usage=usage)
         return failed
+
+    def _is_hopeless(self, expansion: Expansion) -> bool:
+        """Tell whether a thought is to be left aside: it fails for good, or has failed several times in a row."""
+        ask = expansion.ask
+        # A look-ahead that fails says nothing of the next step.
+        looks_ahead = ask.method is Method.CHAIN and ask.thought_id != self.tree.root.id
+        if looks_ahead:
+            return False
+        if expansion.brought or not isinstance(expansion.error, PermanentError):
+            self._failures[ask.thought_id] = 0
+            return False
+        # One that never worked is given up at once.
+        self._failures[ask.thought_id] = self._failures.get(ask.thought_id, PATIENCE - 1) + 1
+        return self._failures[ask.thought_id] >= PATIENCE
 
     def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> Child:
         """Add one child, or one more parent of a thought that is known."""
@@ -257,15 +280,16 @@ class Driver:
         for event in _events(thought.id, judgement):
             self.tree.apply(event)
         child = self._child(self.tree[thought.id])
-        if judgement.value and child.dead:
+        if child.too_deep:
             self._cut_off = True
             self.tree.apply(Pruned(thought.id, f"as deep as the budget allows, {self._options.limits.depth} steps"))
         return child
 
     def _child(self, node: Node) -> Child:
-        """Return a node as the policy sees it; what lies too deep is dead to it."""
-        within = node.thought.depth < self._options.limits.depth
-        return Child(node.thought.id, node.thought.depth, node.value if within else None, _VERDICTS.get(node.status))
+        """Return a node as the policy sees it."""
+        too_deep = node.value is not None and node.thought.depth >= self._options.limits.depth
+        verdict = _VERDICTS.get(node.status)
+        return Child(node.thought.id, node.thought.depth, node.value, verdict, too_deep=too_deep)
 
     def _outcome(self, status: SolveStatus) -> Outcome:
         answer = self._answer()

@@ -33,13 +33,13 @@ class Expansion:
     """Spent on proposing."""
     judging: Usage = field(default_factory=Usage)
     """Spent on judging what was told."""
-    brought: int = 0
-    """Thoughts that were told."""
+    brought: bool = False
+    """Whether thoughts were told."""
     nodes: int = 0
-    """Of these, the ones that were new."""
+    """How many of them were new."""
     error: KotError | None = None
     _untold: list[tuple[Proposal, Judged]] = field(default_factory=list)
-    _keys: set[str] = field(default_factory=set)
+    _texts: set[str] = field(default_factory=set)
     _proposed: bool = False
 
     @property
@@ -63,10 +63,10 @@ class Expansion:
         self.dropped += update.dropped
         self.usage += options.propose_price.charged(update.usage)
         for proposal in update.proposals:
-            if proposal.key in self._keys or len(self._keys) == self.thoughts_at_most:
+            if proposal.text in self._texts or len(self._texts) == self.thoughts_at_most:
                 # A broken call that was made again: nothing is counted twice but what was spent twice.
                 continue
-            self._keys.add(proposal.key)
+            self._texts.add(proposal.text)
             judged = judge(self.state, proposal)
             self._untold.append((proposal, judged))
             judged.add_done_callback(lambda _: self.news.set())

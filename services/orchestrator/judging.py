@@ -15,15 +15,19 @@ LINGER_SECONDS = 0.002
 """How long a batch that is not full waits for more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
-    """What is said of a thought: a partial solution has a value, an answer has a verdict; or why neither came."""
+    """What is said of a thought: a partial solution has a value, an answer has a verdict; or why neither came.
+
+    `booked` once its usage is part of an expansion's: several may share a judgement, and one of them pays.
+    """
 
     value: Value | None = None
     verdict: Verdict | None = None
     explanation: str = ""
     usage: Usage = field(default_factory=Usage)
     error: KotError | None = None
+    booked: bool = False
 
 
 Judged = asyncio.Future[Judgement]

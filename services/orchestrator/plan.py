@@ -72,6 +72,9 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
     propose_model = request.propose.model or settings.propose_model
     value_model = request.value.model or settings.value_model
     validate_model = request.validate.model or settings.validate_model
+    if request.budget.HasField("dollars"):
+        used = {propose_model, value_model} | (set() if task.checked else {validate_model})
+        _check_prices(used, settings)
     options = SolveOptions(
         problem=task.normalize(request.problem),
         task=replace(selection, style=style),
@@ -95,6 +98,13 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
     )
     suited = {"depth": task.depth, "samples": defaults.samples, "rollouts": defaults.rollouts}
     return Plan(name, _policy_maker(strategy, suited, given), options, task)
+
+
+def _check_prices(models: set[str], settings: OrchestratorSettings) -> None:
+    """Refuse a limit that could not hold."""
+    for model in sorted(models - settings.prices.keys()):
+        message = f"needs the price of model {model!r}, which the server's KOT_PRICES does not have"
+        raise InvalidInput(f"dollars {message}", field="budget.dollars")
 
 
 def _select(request: wire.SolveRequest, settings: OrchestratorSettings) -> TaskSelection:

@@ -10,7 +10,7 @@ from services.core.search import Ask, Rules
 from services.core.task import STYLE_DEFAULTS, Method, ModelValidated, Prompt, Task
 from services.core.thought import State, Usage
 
-TEMPLATE_TOKENS = 64
+TEMPLATE_TOKENS = 256
 """What a chat template may add to a prompt."""
 
 
@@ -52,8 +52,8 @@ class SolveOptions:
     value_samples: int = 0
     """Labels sampled for a state; 0 reads the model's probabilities where the prompt style puts the label first."""
     limits: Limits
-    concurrency: Concurrency = Concurrency.LEVEL
-    batch_size: int = 16
+    concurrency: Concurrency
+    batch_size: int
     """States sent to a worker in one call."""
     seed: int = 0
     rules: Rules = field(default_factory=Rules)
@@ -71,26 +71,28 @@ class SolveOptions:
             return min(ask.max_thoughts, samples)
         return min(ask.max_thoughts, samples * STYLE_DEFAULTS[self.task.style].lines)
 
-    def worst_cost(self, task: Task, state: State, ask: Ask) -> Callable[[int], Cost]:
-        """Return what so many samples for `state` can cost at most, the judging of the children included.
+    def worst_cost(self, task: Task, state: State, ask: Ask) -> Callable[[int, int], Cost]:
+        """Return what so many samples, and so many thoughts of them, can cost at most, all judging included.
 
-        A step is judged or, if it is an answer, checked; a whole solution is checked.
+        A step is judged or, if it is an answer, checked; a whole solution is checked. A prompt may have to be read
+        again for each sample.
         """
         prompt = _most_tokens(task.propose_prompt(state, self.task.style, ask.method))
         checking = self._worst_checking(task, state)
         judging = checking.or_more(self._worst_judging(task, state)) if ask.method is Method.STEP else checking
 
-        def cost(samples: int) -> Cost:
-            thoughts = self.thoughts_at_most(ask, samples)
+        def cost(samples: int, thoughts: int) -> Cost:
+            thoughts = min(thoughts, self.thoughts_at_most(ask, samples))
             written = samples * self.sampling[ask.method].max_tokens
-            return Cost(nodes=thoughts) + _cost(prompt, written, self.propose_price) + judging * thoughts
+            return Cost(nodes=thoughts) + _cost(samples * prompt, written, self.propose_price) + judging * thoughts
 
         return cost
 
     def _worst_judging(self, task: Task, state: State) -> Cost:
         """Return what judging a child can cost: its prompt is longer than its parent's by at most a thought."""
         prompt = _most_tokens(task.value_prompt(state, self.value_task.style)) + task.longest_thought
-        return _cost(prompt, max(self.value_samples, 1) * self.value_sampling.max_tokens, self.value_price)
+        samples = max(self.value_samples, 1)
+        return _cost(samples * prompt, samples * self.value_sampling.max_tokens, self.value_price)
 
     def _worst_checking(self, task: Task, state: State) -> Cost:
         """Return what checking an answer can cost; nothing, if a rule does it."""

@@ -46,8 +46,8 @@ class World:
     """What is below each thought: a tree of `branching` ways at each step, the same every time.
 
     A thought is named by its steps, in ascending order below the first: `r21` and `r12` are one. So branches merge,
-    as those of a task do whose states have equal keys. Every draw brings half of the children. The answers, at depth
-    4, are all rejected: a search for one has no end but those of its own and its budget.
+    as those of a task do whose states have equal keys. Every draw brings half of the children, and ways back. The
+    answers, at depth 4, are all rejected: a search for one has no end but those of its own and its budget.
 
     In an `endless` world each draw brings new children, and none merge.
     """
@@ -75,7 +75,10 @@ class World:
         steps = range(ask.draw % 2, self.branching, 2)
         drawn = [*steps, *steps][: ask.samples]  # a draw may repeat itself
         children = {child.thought_id: child for child in (self._child(ask.thought_id, step) for step in drawn)}
-        return Tell(ask.thought_id, ask.draw, tuple(children.values())[: ask.max_thoughts])
+        # A step may lead back to where it came from, or to the very beginning.
+        here = Child(ask.thought_id, len(ask.thought_id.removeprefix(ROOT)), Value(sure=0.9))
+        back = (here, Child(ROOT, 0, Value(sure=0.9))) if self.branching else ()
+        return Tell(ask.thought_id, ask.draw, (*children.values(), *back)[: ask.max_thoughts])
 
     def _child(self, parent_id: str, step: int) -> Child:
         steps = parent_id.removeprefix(ROOT) + str(step)
@@ -253,7 +256,7 @@ class PolicySuite:
     @_often
     @given(st.integers(1, 9))
     def test_a_tell_with_more_to_come_leaves_its_ask_open(self, capacity: int) -> None:
-        """What can be asked for meanwhile is something else, and the rest is taken when it comes."""
+        """What can be asked for meanwhile is something else."""
         run = self._run()
         for _ in range(20):
             for ask in run.ask(capacity):
@@ -261,7 +264,18 @@ class PolicySuite:
             run.ask(capacity)
             for ask in list(run.in_flight):
                 run.tell(ask)
-        assert {ask.thought_id for ask in run.asked} <= run.alive
+
+    @_often
+    @given(st.integers(1, 9))
+    def test_told_in_parts_a_search_goes_on_as_told_at_once(self, capacity: int) -> None:
+        """What comes after the first part is taken, and what is told again changes nothing."""
+        parts, whole = self._run(), self._run()
+        for _ in range(20):
+            assert parts.ask(capacity) == whole.ask(capacity)
+            for ask in list(whole.in_flight):
+                parts.tell_first(ask)
+                parts.tell(ask)
+                whole.tell(ask)
 
     def test_memory_grows_with_the_nodes_and_no_faster(self) -> None:
         """Four times the thoughts take at most six times the memory."""

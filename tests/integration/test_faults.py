@@ -198,7 +198,7 @@ async def test_cancel_solve_ends_the_stream_with_the_best_so_far():
     model = FaultyModel(lambda request: Fault.HANGS if "Steps:" in request.prompt else Fault.NONE)
     async with fleet(model) as target, dial(target) as channel:
         stub = OrchestratorServiceStub(channel)
-        solving = asyncio.create_task(solve(target, request_id="to-cancel"))
+        solving = asyncio.create_task(solve(target, request_id="to-cancel", settings={"rollouts": 0}))
         await until(lambda: model.started > 10 and model.in_flight > 0)
         await stub.CancelSolve(wire.CancelSolveRequest(solve_id="to-cancel"))
         run = await solving

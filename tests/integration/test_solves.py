@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 
+import grpc
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE, fleet, solve
+from fleet import SOLVABLE, UNSOLVABLE, details, fleet, refusal, solve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import four_processes
@@ -93,10 +94,10 @@ async def test_trusted_arithmetic_keeps_wrong_steps_and_only_the_validator_judge
         left = {"1 1 1 5": "1 1 20", "1 1 20": "1 23", "1 23": "24"}[prompt.splitlines()[0].removeprefix("Input: ")]
         return f"1 + 1 = 7 (left: {left})"
 
-    budget = {"model_calls": 30}
+    options = {"budget": {"model_calls": 30}, "strategy": "bfs", "settings": {"rollouts": 0}}
     async with fleet(FaultyModel(script=lie)) as target:
-        checked = await solve(target, UNSOLVABLE, budget=budget)
-        trusted = await solve(target, UNSOLVABLE, trust_arithmetic=True, budget=budget)
+        checked = await solve(target, UNSOLVABLE, **options)
+        trusted = await solve(target, UNSOLVABLE, trust_arithmetic=True, **options)
     assert sum(event.expanded.dropped.illegal for event in checked.log) > 0
     assert len(checked.tree) == 1
     assert sum(event.expanded.dropped.illegal for event in trusted.log) == 0
@@ -113,7 +114,7 @@ async def test_the_events_add_up_to_the_tree_that_the_result_speaks_of():
             answer = tree.answer
             assert (answer.thought.answer if answer else "") == run.result.answer
             if answer:
-                assert tree.steps(answer.thought.id) == tuple(run.result.steps)
+                assert "\n".join(tree.steps(answer.thought.id)) == "\n".join(run.result.steps)
             last = [message.progress for message in run.messages if message.WhichOneof("event") == "progress"][-1]
             assert last.nodes == progress.nodes
 
@@ -295,10 +296,75 @@ async def test_dollars_are_charged_by_each_models_price_and_never_exceeded(concu
     assert if_all_were_big - spent.model_calls * a_label_less <= spent.dollars < if_all_were_big
 
 
-async def test_without_prices_nothing_is_charged_and_a_budget_of_dollars_never_ends():
+async def test_without_prices_nothing_is_charged_and_a_limit_of_dollars_is_refused():
     async with fleet() as target:
-        run = await solve(target, UNSOLVABLE, budget={"dollars": 0.000001})
-    assert (run.status, run.result.usage.dollars) == ("COMPLETION_TOKENS_SPENT", 0)
+        run = await solve(target)
+        assert run.result.usage.dollars == 0
+        error = await refusal(target, budget={"dollars": 5})
+    code, _, fields = details(error)
+    assert (code, fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["budget.dollars"])
+    assert "KOT_PRICES" in error.details()
+    async with fleet(prices={"big": Price(completion=1)}) as target:
+        error = await refusal(target, budget={"dollars": 5})
+    assert "'small'" in error.details()
+
+
+async def test_what_is_judged_in_vain_is_paid_for_too():
+    judge = FaultyModel(lambda request: Fault.OVERLOADED if request.prompt.endswith("Value:") else Fault.NONE)
+    for concurrency in CONCURRENCY:
+        async with fleet(judge=judge, attempts=1) as target:
+            run = await solve(
+                target, UNSOLVABLE, strategy="dfs", concurrency=f"CONCURRENCY_MODEL_{concurrency}",
+                budget={"model_calls": 40, "completion_tokens": 10**6},
+            )  # fmt: skip
+        assert run.status == "MODEL_CALLS_SPENT"
+        assert run.result.usage.model_calls <= 40
+
+
+async def test_a_look_ahead_that_fails_leaves_its_thought_alone():
+    def fails(request):
+        return Fault.RAISES if request.prompt.endswith(")\n") and "= 24" not in request.prompt else Fault.NONE
+
+    async with fleet(FaultyModel(fails)) as target:
+        run = await solve(target, "4 5 6 10", strategy="bfs", settings={"rollouts": 2})
+    assert_right(run)
+    assert not run.failures()
+
+
+async def test_a_model_that_fails_for_good_is_not_asked_on_and_on():
+    model = FaultyModel(lambda _request: Fault.RAISES if model.started > 30 else Fault.NONE)
+    for strategy in STRATEGIES.names():
+        async with fleet(model) as target:
+            model.started = 0
+            run = await solve(target, UNSOLVABLE, strategy=strategy, budget={"completion_tokens": 10**6})
+        assert run.status in ("EXHAUSTED", "MODEL_CALLS_SPENT")
+        assert model.started < 300
+
+
+async def test_a_circle_of_steps_is_walked_round_by_no_strategy():
+    def fix(prompt, _seed):
+        if prompt.endswith("Value:"):
+            return " sure"
+        left = prompt.splitlines()[0].removeprefix("Input: ")
+        return f"1 + 1 = 2 (left: {left})" if "Next" in prompt else "Answer: 1 = 24"
+
+    async with asyncio.timeout(30), fleet(FaultyModel(script=fix)) as target:
+        for strategy in STRATEGIES.names():
+            run = await solve(
+                target, UNSOLVABLE, strategy=strategy, trust_arithmetic=True, budget={"model_calls": 50},
+                concurrency="CONCURRENCY_MODEL_ASYNC",
+            )  # fmt: skip
+            assert run.status in ("MODEL_CALLS_SPENT", "EXHAUSTED")
+
+
+@pytest.mark.parametrize("tokens", [400, 1000, 4000])
+async def test_a_budget_too_small_for_a_whole_expansion_pays_for_a_part_of_it(tokens):
+    async with fleet() as target:
+        run = await solve(target, prompt_style="PROMPT_STYLE_FEW_SHOT", budget={"completion_tokens": tokens})
+    spent = run.result.usage.completion_tokens
+    assert 0 < spent <= tokens or run.status == "COMPLETION_TOKENS_SPENT"
+    if tokens > 660:
+        assert run.result.usage.model_calls > 0
 
 
 @pytest.mark.parametrize("limit", [300, 3000, 30_000])
@@ -316,20 +382,23 @@ async def test_prompt_tokens_are_reserved_at_their_worst_and_never_exceeded(limi
 async def test_what_lies_deeper_than_the_budget_is_left_aside_and_the_rest_is_searched():
     async with fleet() as target:
         for strategy in SEARCHES:
-            run = await solve(target, strategy=strategy, budget={"depth": 2, "completion_tokens": 5000})
+            settings = {"rollouts": 0} if strategy == "bfs" else {}
+            limits = {"depth": 2, "completion_tokens": 5000}
+            run = await solve(target, strategy=strategy, budget=limits, settings=settings)
             assert run.result.progress.depth == 2
             assert run.status in ("DEPTH_SPENT", "COMPLETION_TOKENS_SPENT")
             deep = [node for node in run.tree if node.thought.depth == 2]
             assert all(node.draws == 0 for node in deep)
         once = await solve(target, strategy="paper_bfs", budget={"depth": 2, "completion_tokens": 10**6})
     assert once.status == "DEPTH_SPENT"
+    assert len(once.result.steps) == 2, "the deepest thoughts are the best of what there is"
     assert any("budget" in event.pruned.reason for event in once.log if event.WhichOneof("event") == "pruned")
 
 
 async def test_time_that_runs_out_ends_in_the_best_so_far():
     model = FaultyModel(lambda request: Fault.HANGS if "Steps:" in request.prompt else Fault.NONE)
     async with fleet(model) as target:
-        run = await solve(target, budget={"wall_seconds": 1.5})
+        run = await solve(target, budget={"wall_seconds": 1.5}, settings={"rollouts": 0})
     assert run.status == "WALL_TIME_SPENT"
     assert len(run.result.steps) == 3
     assert run.result.answer == ""

@@ -239,3 +239,27 @@ def test_a_sibling_penalty_makes_room_for_another_family():
             _expand(policy, name, 0, scores[name], depth=2)
         chosen[penalty] = _asked(policy)
     assert chosen == {0.0: ["a1", "a2"], 0.1: ["a1", "b1"]}
+
+
+def test_what_went_ahead_is_not_expanded_again_in_its_round():
+    policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=3, sure_score=0.9))
+    policy.ask(1)
+    _tell_part(policy, "root", {"sure": 0.95})
+    assert _asked(policy) == ["sure"]
+    _expand(policy, "sure", 0, {"below": 0.5}, depth=2)
+    _expand(policy, "root", 0, {"good": 0.5})
+    assert _asked(policy) == ["good"]
+    _expand(policy, "good")
+    assert _asked(policy) == ["below"]
+
+
+def test_the_penalty_counts_siblings_that_are_told_one_by_one():
+    policy = Policy("root", Settings(rollouts=0, depth=3, beam_width=2, sibling_penalty=0.1, sure_score=1))
+    policy.ask(1)
+    _expand(policy, "root", 0, {"a": 0.9, "b": 0.8})
+    assert _asked(policy) == ["a", "b"]
+    _tell_part(policy, "a", {"a1": 0.9}, depth=2)
+    _tell_part(policy, "b", {"b1": 0.85}, depth=2)
+    _expand(policy, "a", 0, {"a2": 0.88}, depth=2)
+    _expand(policy, "b", 0, depth=2)
+    assert _asked(policy) == ["a1", "b1"]

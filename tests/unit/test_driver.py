@@ -7,7 +7,7 @@ from services.core.ports import Sampling, TaskSelection
 from services.core.task import Method
 from services.orchestrator.driver import Driver
 from services.orchestrator.search import bfs
-from services.orchestrator.solve import SolveOptions, Stages
+from services.orchestrator.solve import Concurrency, SolveOptions, Stages
 from services.tasks.game24 import TASK
 
 
@@ -32,6 +32,8 @@ async def test_a_call_that_is_wanted_while_the_search_is_being_cancelled_is_not_
         value_sampling=Sampling(max_tokens=1),
         validate_sampling=Sampling(max_tokens=1),
         limits=Limits(),
+        concurrency=Concurrency.ASYNC,
+        batch_size=16,
     )
     stage = _NeverAnswers()
     driver = Driver(lambda root: bfs.Policy(root, bfs.Settings()), options, TASK, Stages(stage, stage, stage))

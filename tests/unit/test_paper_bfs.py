@@ -5,8 +5,8 @@ from services.core.thought import Value, Verdict
 from services.orchestrator.search.paper_bfs import Policy, Settings
 
 
-def _expand(policy, name, **values):
-    return policy.tell(Tell(name, 0, tuple(Child(child, 1, value) for child, value in values.items())))
+def _expand(policy, name, depth=1, **values):
+    return policy.tell(Tell(name, 0, tuple(Child(child, depth, value) for child, value in values.items())))
 
 
 def test_labels_are_weighed_as_the_authors_weigh_them():
@@ -42,8 +42,20 @@ def test_the_next_depth_waits_for_all_of_this_one():
     policy.ask(1)
     _expand(policy, "root", a=Value(sure=1), b=Value(likely=1))
     assert [ask.thought_id for ask in policy.ask(1)] == ["a"]
-    _expand(policy, "a", aa=Value(sure=1))
+    _expand(policy, "a", 2, aa=Value(sure=1))
     assert [ask.thought_id for ask in policy.ask(9)] == ["b"]
     assert policy.ask(9) == []
-    _expand(policy, "b", bb=Value(likely=1))
+    _expand(policy, "b", 2, bb=Value(likely=1))
     assert [ask.thought_id for ask in policy.ask(9)] == ["aa", "bb"]
+
+
+def test_an_answer_that_holds_is_never_lost():
+    policy = Policy("root", Settings(depth=2, beam_width=1))
+    policy.ask(1)
+    answers = (Child("early", 1, verdict=Verdict.CERTAIN), Child("step", 1, Value(sure=1)))
+    policy.tell(Tell("root", 0, answers, done=False))
+    assert policy.best() == "early"
+    policy.tell(Tell("root", 0, ()))
+    policy.ask(1)
+    _expand(policy, "step", 2, late=Value(sure=1))
+    assert policy.best() == "early"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.core.search import Ask, Child, Prune, Tell, setting
+from services.core.search import Ask, Prune, Tell, setting
 from services.core.task import Method
 
 
@@ -41,8 +41,8 @@ class Node:
 class Taken:
     """What a tell brought: the node that was expanded, its children that can be expanded, and what is pruned.
 
-    `new` are the children that were not known before; `inner` are all of them, known or not. `done` if the expansion
-    is over.
+    `new` are the children that were not known before; `inner` are all of them, known or not, but for what lies no deeper
+    than the node: branches may merge into a circle, and nobody is to walk round it. `done` if the expansion is over.
     """
 
     node: Node
@@ -93,15 +93,17 @@ class Nodes:
         for child in result.children:
             known = self._nodes.get(child.thought_id)
             if known is None:
+                known = Node(child.thought_id, child.depth, child.score, len(self._nodes))
+                self._consider(known)
                 if child.dead:
                     continue
-                known = self._add(child)
+                self._nodes[child.thought_id] = known
                 if known.score < self._settings.evaluation_threshold:
                     reason = f"score {known.score:.3g} below {self._settings.evaluation_threshold:g}"
                     pruned.append(Prune(known.thought_id, reason))
                 elif self._is_inner(known):
                     new.append(known)
-            if self._is_inner(known):
+            if known.depth > node.depth and self._is_inner(known):
                 inner.append(known)
         if result.done:
             del self._asked[result.thought_id]
@@ -111,13 +113,13 @@ class Nodes:
 
     def _ask(self, node: Node, samples: int, method: Method) -> Ask:
         self._asked[node.thought_id] = node
-        return Ask(node.thought_id, node.draws, samples, self._settings.branching_factor, method)
+        thoughts = self._settings.branching_factor if method is Method.STEP else samples
+        return Ask(node.thought_id, node.draws, samples, thoughts, method)
 
-    def _add(self, child: Child) -> Node:
-        node = self._nodes[child.thought_id] = Node(child.thought_id, child.depth, child.score, len(self._nodes))
+    def _consider(self, node: Node) -> None:
+        """Remember the best."""
         if node.score >= self._settings.evaluation_threshold and _promise(node) > _promise(self.best):
             self.best = node
-        return node
 
     def _is_inner(self, node: Node) -> bool:
         alive = node.score >= self._settings.evaluation_threshold and not node.failed

@@ -39,7 +39,7 @@ class Sampler:
             self.votes.update(child.thought_id for child in result.children)
             if result.done:
                 self._in_flight.remove(result.draw)
-            self._failed = result.failed and not self.votes and not self._in_flight
+            self._failed |= result.failed
         return []
 
 

@@ -4,8 +4,8 @@ The paper's search ends at the last depth. This one goes round: with budget left
 the thoughts that were expanded least often, the best scored first. So the beam first widens to thoughts that it had
 left aside, then samples again where it has been.
 
-Where children are told one by one, a thought scored `sure_score` or more does not wait for the rest of its depth: it
-would be in the beam anyway.
+Where there is room, a thought scored `sure_score` or more does not wait for the rest of its depth: it would be in the beam
+anyway. Where children are told one by one, that is while its siblings are still being written.
 """
 
 import heapq
@@ -27,7 +27,7 @@ class Settings(NodeSettings):
     )
     sure_score: float = setting(
         0.95,
-        "Thoughts scored at least this join the beam at once, where results come one by one.",
+        "Thoughts scored at least this join the beam without waiting for the rest of their depth.",
         minimum=0,
         maximum=1,
     )
@@ -63,6 +63,10 @@ class Policy:
         """What is left of this round's beam at each depth."""
         self._depth = -1
         self._beam: deque[Node] = deque()
+        self._done: list[Node] = []
+        """Thoughts that had their turn in this round."""
+        self._held: dict[str, list[Node]] = {}
+        """With a penalty: what each expansion under way has brought, until all of it can be compared."""
         self._looked: set[str] = set()
         """Thoughts of the beam whose rollouts were asked for."""
         self._attempts: dict[str, int] = {}
@@ -82,18 +86,23 @@ class Policy:
         return asks
 
     def tell(self, result: Tell) -> Sequence[Prune]:
-        """Put the children in line at their depth, and the thought itself when its turn is over."""
+        """Put the children in line at their depth; the thought itself waits for the next round."""
         taken = self._nodes.take(result)
         if taken is None:
             return []
         node = taken.node
-        self._wait(taken.new)
+        new = taken.new
+        if self._settings.sibling_penalty:
+            held = self._held.setdefault(node.thought_id, [])
+            held += new
+            new = self._held.pop(node.thought_id) if taken.done else ()
+        self._wait(new)
         if not taken.done or node.failed:
             return taken.pruned
         if node.thought_id in self._looked or self._may_try_again(node):
             self._beam.append(node)
         else:
-            self._wait([node])
+            self._done.append(node)
         return taken.pruned
 
     def best(self) -> str:
@@ -117,14 +126,22 @@ class Policy:
             self._attempts[node.thought_id] = tried
         return tried < self._settings.answer_attempts
 
-    def _wait(self, nodes: Iterable[Node]) -> None:
-        """Put nodes in line; the penalty counts the better ones among them."""
+    def _wait(self, siblings: Iterable[Node]) -> None:
+        """Put what an expansion has brought in line; the penalty counts the better ones among it."""
         penalty = self._settings.sibling_penalty
         if penalty:
-            nodes = sorted(nodes, key=lambda node: -node.score)
-        for rank, node in enumerate(nodes):
-            waiting = (node.draws, penalty * rank - node.score, node.order, node)
-            heapq.heappush(self._levels[node.depth], waiting)
+            siblings = sorted(siblings, key=lambda node: -node.score)
+        for rank, node in enumerate(siblings):
+            self._push(node, node.score - penalty * rank)
+
+    def _wait_again(self) -> None:
+        """Put what had its turn in line for the next round."""
+        for node in self._done:
+            self._push(node, node.score)
+        self._done.clear()
+
+    def _push(self, node: Node, promise: float) -> None:
+        heapq.heappush(self._levels[node.depth], (node.draws, -promise, node.order, node))
 
     def _descend(self) -> None:
         """Choose the beam of the next depth that has thoughts, round after round; none if no depth has."""
@@ -132,6 +149,7 @@ class Policy:
             self._depth = (self._depth + 1) % len(self._levels)
             if self._depth == 0:
                 self._places = [self._settings.beam_width] * len(self._levels)
+                self._wait_again()
             level = self._levels[self._depth]
             count = min(self._places[self._depth], len(level))
             if count:

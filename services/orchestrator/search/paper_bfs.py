@@ -44,6 +44,9 @@ class Policy:
     def __init__(self, root_id: str, settings: Settings) -> None:
         self._settings = settings
         self._best = root_id
+        self._answer: str | None = None
+        """The first that holds."""
+        self._depth = 0
         self._beam = [root_id]
         """What is left to ask at this depth."""
         self._asked: set[str] = set()
@@ -61,7 +64,10 @@ class Policy:
         if result.thought_id not in self._asked or result.draw != 0:
             return []
         for child in result.children:
-            self._candidates.setdefault(child.thought_id, child)
+            if child.depth > self._depth:
+                self._candidates.setdefault(child.thought_id, child)
+            if child.verdict is Verdict.CERTAIN:
+                self._answer = self._answer or child.thought_id
         if result.done:
             self._asked.remove(result.thought_id)
             if not self._asked and not self._beam:
@@ -70,9 +76,10 @@ class Policy:
 
     def best(self) -> str:
         """Return an answer that holds, or else the best of the last beam."""
-        return self._best
+        return self._answer or self._best
 
     def _descend(self) -> Sequence[Prune]:
+        self._depth += 1
         ranked = sorted(self._candidates.values(), key=_worth, reverse=True)
         self._candidates = {}
         beam, rest = ranked[: self._settings.beam_width], ranked[self._settings.beam_width :]
