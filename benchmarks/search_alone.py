@@ -1,4 +1,4 @@
-"""What a search costs by itself: processor time and memory a node, with a model that answers at once and free of charge.
+"""What a search costs by itself: processor time and memory a node, with a model that answers at once and is free.
 
 Each policy grows the same kind of tree, every expansion bringing the same number of new thoughts, to two sizes. A lower
 bound in plain Python is measured in the same run: a breadth-first search that keeps nothing but a queue and a dict.
@@ -43,8 +43,7 @@ class World:
         self.nodes += BRANCHING
         scores = [self._random.random() for _ in range(BRANCHING)]
         children = tuple(
-            Child(f"{first + index:016x}", depth + 1, Value(sure=score))
-            for index, score in enumerate(scores)
+            Child(f"{first + index:016x}", depth + 1, Value(sure=score)) for index, score in enumerate(scores)
         )
         return Tell(ask.thought_id, ask.draw, children)
 

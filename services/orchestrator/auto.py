@@ -5,9 +5,10 @@ taken:
 
 1. A task of one step has no partial solutions to search among: chains are drawn, until one is valid where answers can
    be checked (`sample_until_valid`), or to vote where they cannot (`cot_sc`).
-2. A task deeper than `DEEP` steps, or a budget that does not pay for the proposals of a round of the beam, is searched
-   depth first: each token goes to the most promising line, and what fails is left by backtracking (`dfs`).
-3. All else is searched with a beam (`bfs`): as good, and a whole depth at a time, so an answer comes sooner.
+2. A task deeper than `DEEP` steps, or a budget that may not pay for the proposals of a single line, is searched depth
+   first: each token goes to the most promising line, and what fails is left by backtracking (`dfs`).
+3. All else is searched with a beam (`bfs`): it solves as many for fewer tokens, and several thoughts at a time, so an
+   answer comes sooner.
 
 `benchmarks/README.md` has the figures that the rule is made of.
 """
@@ -16,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 NAME = "auto"
-BEAM = 5
-"""The width that a budget has to pay for."""
 DEEP = 8
 """Steps; further down, a beam has long lost what it would have to come back to."""
 
@@ -40,7 +39,6 @@ def preferred(shape: Shape) -> Iterator[str]:
     """Yield strategies, the fittest first."""
     if shape.depth == 1:
         yield "sample_until_valid" if shape.checked else "cot_sc"
-    round_tokens = shape.step_tokens * (1 + BEAM * (shape.depth - 1))
-    if shape.depth > DEEP or shape.completion_tokens < round_tokens:
+    if shape.depth > DEEP or shape.completion_tokens < shape.step_tokens * shape.depth:
         yield "dfs"
     yield from ("bfs", "dfs", "best_first", "a_star", "mcts", "sample_until_valid", "cot_sc")

@@ -2,21 +2,21 @@
 
 from dataclasses import replace
 
-from services.orchestrator.auto import BEAM, DEEP, Shape, preferred
+from services.orchestrator.auto import DEEP, Shape, preferred
 from services.plugins import STRATEGIES
 
 GAME = Shape(depth=4, checked=True, step_tokens=320, completion_tokens=20_000)
-ROUND = 320 * (1 + BEAM * 3)
+LINE = 320 * 4
 
 
 def _first(**changes):
     return next(preferred(replace(GAME, **changes)))
 
 
-def test_a_beam_is_picked_where_the_budget_pays_for_a_round_of_it():
+def test_a_beam_is_picked_where_the_budget_pays_for_a_line():
     assert _first() == "bfs"
-    assert _first(completion_tokens=ROUND) == "bfs"
-    assert _first(completion_tokens=ROUND - 1) == "dfs"
+    assert _first(completion_tokens=LINE) == "bfs"
+    assert _first(completion_tokens=LINE - 1) == "dfs"
 
 
 def test_a_deep_task_is_searched_depth_first_whatever_the_budget():

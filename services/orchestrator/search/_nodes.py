@@ -41,8 +41,9 @@ class Node:
 class Taken:
     """What a tell brought: the node that was expanded, its children that can be expanded, and what is pruned.
 
-    `new` are the children that were not known before; `inner` are all of them, known or not, but for what lies no deeper
-    than the node: branches may merge into a circle, and nobody is to walk round it. `done` if the expansion is over.
+    `new` are the children that were not known before; `inner` are all of them, known or not, but for what lies no
+    deeper than the node: branches may merge into a circle, and nobody is to walk round it. `done` if the expansion is
+    over.
     """
 
     node: Node

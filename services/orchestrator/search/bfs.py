@@ -4,8 +4,8 @@ The paper's search ends at the last depth. This one goes round: with budget left
 the thoughts that were expanded least often, the best scored first. So the beam first widens to thoughts that it had
 left aside, then samples again where it has been.
 
-Where there is room, a thought scored `sure_score` or more does not wait for the rest of its depth: it would be in the beam
-anyway. Where children are told one by one, that is while its siblings are still being written.
+Where there is room, a thought scored `sure_score` or more does not wait for the rest of its depth: it would be in the
+beam anyway. Where children are told one by one, that is while its siblings are still being written.
 """
 
 import heapq
