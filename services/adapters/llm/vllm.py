@@ -54,8 +54,8 @@ class VllmModel:
             raise ModelUnusable("the model is closed")
         tokens = self._tokenize(request.prompt)
         reader = _Reader(request)
-        call = self._engine.generate(tokens_input(tokens), _sampling_params(request), next(self._ids))
         try:
+            call = self._engine.generate(tokens_input(tokens), _sampling_params(request), next(self._ids))
             async with aclosing(call) as outputs:
                 async for output in outputs:
                     for piece in output.outputs:
