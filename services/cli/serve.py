@@ -1,25 +1,32 @@
 """`kot serve`: all services on one port."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from services.adapters.llm import create_model
+from services.adapters.mortal import UntilDeath
 from services.cli.all_in_one import DRAIN_SECONDS, orchestrator_over, private_address, stages_with
-from services.rpc.server import serve_until_told, serving
+from services.core.errors import WorkerUnavailable
+from services.rpc.server import ServedInVain, serve_until_told, serving
 from services.settings import ModelSettings, ServerSettings, read_settings
 
 
 async def serve(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then let the solves in flight end.
+    """Serve until SIGTERM or SIGINT, then let the solves in flight end. Raises `WorkerUnavailable` if the model dies.
 
     The orchestrator reaches the stages over a private socket that closes after the public port: a server that drains
     refuses new calls, its own included.
     """
-    async with AsyncExitStack() as resources:
-        model = create_model(read_settings(ModelSettings))
-        resources.push_async_callback(model.close)
-        stages = stages_with(model)
-        address = private_address(resources)
-        public = [*orchestrator_over(address, resources), *stages]
-        await resources.enter_async_context(serving(stages, address, drain_seconds=DRAIN_SECONDS))
-        drain_seconds = read_settings(ServerSettings).drain_seconds
-        await serve_until_told(public, f"{host}:{port}", drain_seconds=drain_seconds)
+    died = asyncio.Event()
+    try:
+        async with AsyncExitStack() as resources:
+            model = create_model(read_settings(ModelSettings))
+            resources.push_async_callback(model.close)
+            stages = stages_with(UntilDeath(model, died))
+            address = private_address(resources)
+            public = [*orchestrator_over(address, resources), *stages]
+            await resources.enter_async_context(serving(stages, address, drain_seconds=DRAIN_SECONDS))
+            drain_seconds = read_settings(ServerSettings).drain_seconds
+            await serve_until_told(public, f"{host}:{port}", drain_seconds=drain_seconds, died=died)
+    except ServedInVain as error:
+        raise WorkerUnavailable("the model died; start `kot serve` again") from error

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import sys
+from contextlib import suppress
 
 import grpc
 import pytest
 from fleet import solve
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from processes import service
+from processes import free_port, service
 
+from services.cli.exits import Exit
 from services.core.errors import WorkerUnavailable
 from services.core.ports import CompletionRequest, Sampling
 from services.rpc.channel import dial
@@ -77,3 +80,22 @@ async def test_the_batch_of_a_model_that_died_is_served_by_the_next_one(tmp_path
                 run = await solving
             assert run.status == "SOLVED"
             assert not run.failures(), "no request was told that it failed"
+
+
+async def test_kot_serve_ends_with_its_model(mortal):
+    port = free_port()
+    settings = {key: value for key, value in os.environ.items() if not key.startswith("KOT_")} | mortal(1)
+    kot = ["-m", "services.cli.main", "serve", "--port", str(port)]
+    server = await asyncio.create_subprocess_exec(sys.executable, *kot, env=settings, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(30):
+            while b'"serving"' not in await server.stderr.readline():
+                pass
+            with pytest.raises(grpc.aio.AioRpcError):
+                await solve(f"127.0.0.1:{port}")
+            said = await server.stderr.read()
+            assert await server.wait() == Exit.UNAVAILABLE
+    finally:
+        with suppress(ProcessLookupError):
+            server.kill()
+    assert b"the model died; start `kot serve` again" in said
