@@ -20,6 +20,11 @@ PATHS = {
         ),
         ("25 / 75 = 0.33 (left: 0.33 3 6 50 100)", "100 * 0.33 = 33.33 (left: 3 6 33.33 50)"),
     ),
+    "crosswords": (
+        ("h1. CRIME", "v5. enter (certain)", "h3. INPUT (high)", "h4. FALSE", "h2. LEMON", "h5. FLYER"),
+        ("v5. ENTER", "h1. CRIME", "v2. RENAL", "h3. INPUT"),
+        ("h2. PEACH (low)", "v1. APRIL"),
+    ),
     "game24": (
         (
             "11 + 11 = 22 (left: 1 1 22)",
@@ -67,6 +72,12 @@ PATHS = {
 
 INVALID = {
     "countdown": ("", "1 2 3", "1 2 -> x", "1 -> 5", "1 2 3 4 5 6 7 8 9 -> 10", "1 2 -> 2", "1 ٢ -> 3"),
+    "crosswords": (
+        "",
+        "h1. Theft",
+        "; ".join(f"{place}{i}. clue" for i in range(1, 6) for place in "hv"),
+        "; ".join(f"{place}{i}. {'?' if i == 5 else 'clue'}" for place in "hv" for i in range(1, 6)),
+    ),
     "sorting": ("", "7", "1 " * 65, "one two", "3 1000", "3 -1", "3 ٤"),
     "sudoku": ("", "....", "." * 36, "1" * 16, "." * 15 + "٢", "." * 15 + "5", "1234 3412 2143 4321"),
     "game24": (

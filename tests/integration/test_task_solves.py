@@ -11,6 +11,7 @@ from services.adapters.llm.scripted import ScriptedModel
 from services.core.thought import Verdict
 from services.plugins import find_task
 from services.tasks._arithmetic import OPERATORS
+from services.tasks.crosswords.puzzle import PLACES
 
 STRATEGIES = ("bfs", "dfs")
 STYLES = ("BARE", "FEW_SHOT")
@@ -85,7 +86,37 @@ def play_sorting(prompt, seed):
     return _say(prompt, lines, chance)
 
 
+CROSSWORDS = {
+    find_task("crosswords").example: "CRIME LEMON INPUT FALSE FLYER",
+    "h1. Smell; h2. Light boat; h3. Setting of fires; h4. To wake; h5. Ships of a navy; v1. Worn round the neck; "
+    "v2. Sung in December; v3. To follow; v4. Hangman's loop; v5. Belief": "SCENT CANOE ARSON ROUSE FLEET",
+}
+"""Of each, the only board that the player's judge accepts."""
+
+
+def play_crosswords(prompt, seed):
+    """Right words and a few wrong ones, of which some lead astray; a judge who knows the right board."""
+    shown = prompt[max(prompt.rfind("Clues:\n"), prompt.rfind("Words:\n")) :]
+    [across] = [answer.split() for problem, answer in CROSSWORDS.items() if problem[:9] in shown]
+    words = dict(zip(PLACES, (*across, *map("".join, zip(*across, strict=True))), strict=True))
+    if shown.startswith("Words:\n"):
+        right = all(f": {word}\n" in shown for word in words.values())
+        return "certain" if right else "impossible"
+    if _is_no_step(prompt):
+        known = [line.split(". ") for line in shown.partition("Letters:\n")[2].splitlines()[: len(PLACES)]]
+        fits = all(
+            letter in ("_", right)
+            for name, letters in known
+            for letter, right in zip(letters.split(), words[name], strict=True)
+        )
+        return "likely" if fits else "impossible"
+    wrong = [f"{name}. {word[:4]}Z" for name, word in words.items()]
+    right = [f"{name}. {word} (high)" for name, word in words.items()]
+    return _say(prompt, [*right, *right, *wrong], random.Random(f"{seed} {prompt}"))
+
+
 GAMES = {
+    "crosswords": (play_crosswords, tuple(CROSSWORDS)),
     "countdown": (play_countdown, ("25 2 7 3 -> 53", "1 3 7 9 -> 30")),
     "sorting": (play_sorting, ("3 1 4 1 5 9 2 6 5 3", "40 7 999 0 12 7 3 3 65 21 8 8 90")),
     "sudoku": (play_sudoku, ("..1. 3... 4... ..2.", "1234 341. 2143 43..")),
@@ -103,7 +134,11 @@ async def test_a_search_finds_a_right_answer(name, strategy, style):
             run = await solve(target, problem, task=name, strategy=strategy, prompt_style=f"PROMPT_STYLE_{style}",
                               budget={"completion_tokens": 200_000})  # fmt: skip
             assert run.status == "SOLVED", run.result
-            assert task.validate(run.accepted.problem, run.result.answer)[0] is Verdict.CERTAIN
+            judged = task.validate(run.accepted.problem, run.result.answer)
+            if task.checked:
+                assert judged[0] is Verdict.CERTAIN
+            else:
+                assert judged is None, "the player's judge has found it right"
             assert len(run.result.steps) <= task.depth
 
 
@@ -135,3 +170,22 @@ async def test_a_list_with_a_mistake_is_fixed_on_the_way():
     assert run.status == "SOLVED", run.result
     verbs = [step.partition(" ")[0] for step in run.result.steps]
     assert verbs.count("fix") == verbs.count("merge") > 0
+
+
+async def test_a_board_that_the_judge_refuses_is_no_answer_and_the_search_goes_back():
+    def stray(prompt, seed):
+        """Always name a word with a wrong last letter too, and like it best until the board is full."""
+        said = play_crosswords(prompt, seed)
+        if prompt.endswith("Possible next steps:\n"):
+            right = [line for line in said.splitlines() if not line.endswith("Z")]
+            return "\n".join(["h5. FLYEZ", "v5. ENTEZ", *right])
+        return said if "Words:\n" in prompt else "sure" if prompt.endswith("Z\n") else "likely"
+
+    problem = GAMES["crosswords"][1][0]
+    async with fleet(ScriptedModel(stray)) as target:
+        run = await solve(target, problem, task="crosswords", prompt_style="PROMPT_STYLE_FEW_SHOT",
+                          budget={"completion_tokens": 200_000})  # fmt: skip
+    assert run.accepted.strategy == "dfs"
+    assert (run.status, run.result.answer) == ("SOLVED", CROSSWORDS[problem])
+    verdicts = [each.validated.verdict for each in run.log if each.HasField("validated")]
+    assert len(verdicts) > 1, "the first board has a wrong letter"
