@@ -17,7 +17,14 @@ from services.rpc.convert import settings_to_struct
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 
-SETTINGS = {"depth": 3, "beam_width": 1000, "evaluation_threshold": 0, "answer_samples": 6, "answer_attempts": 1}
+SETTINGS = {
+    "depth": 3,
+    "beam_width": 1000,
+    "evaluation_threshold": 0,
+    "answer_samples": 6,
+    "answer_attempts": 1,
+    "rollouts": 0,
+}
 """Nothing is left aside, and the search stops short of the answers: every thought is one that is judged."""
 
 
@@ -29,6 +36,8 @@ def request(puzzle: str) -> wire.SolveRequest:
         budget=wire.Budget(nodes=10**6, model_calls=10**6, completion_tokens=10**6, wall_seconds=600),
         event_detail=wire.EVENT_DETAIL_ALL,
         request_batch_size=64,
+        strategy="bfs",
+        concurrency=wire.CONCURRENCY_MODEL_LEVEL,
     )
 
 

@@ -271,7 +271,9 @@ class Driver:
     def _add(self, parent: Thought, proposal: Proposal, judgement: Judgement) -> Child:
         """Add one child, or one more parent of a thought that is known."""
         thought = parent.child(proposal)
-        known = self.tree.find(proposal.key) if self.policy.rules.merges else self.tree.get(thought.id)
+        merged = self.tree.find(proposal.key) if self.policy.rules.merges else None
+        # A look-ahead may end with the words of a step: that is the same thought, whatever its key.
+        known = merged or self.tree.get(thought.id)
         if known is not None:
             if parent.id not in known.parents:
                 self.tree.apply(Merged(known.thought.id, parent.id, proposal.text))
