@@ -332,10 +332,10 @@ async def test_a_look_ahead_that_fails_leaves_its_thought_alone():
 
 
 async def test_a_model_that_fails_for_good_is_not_asked_on_and_on():
-    model = FaultyModel(lambda _request: Fault.RAISES if model.started > 30 else Fault.NONE)
     for strategy in STRATEGIES.names():
+        calls = itertools.count()
+        model = FaultyModel(lambda _request, calls=calls: Fault.RAISES if next(calls) > 30 else Fault.NONE)
         async with fleet(model) as target:
-            model.started = 0
             run = await solve(target, UNSOLVABLE, strategy=strategy, budget={"completion_tokens": 10**6})
         assert run.status in ("EXHAUSTED", "MODEL_CALLS_SPENT")
         assert model.started < 300
