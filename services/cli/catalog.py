@@ -22,8 +22,11 @@ async def show_strategies(console: Console, target: str | None) -> None:
     async with connect(target, with_model=False) as client:
         answer: wire.ListStrategiesResponse = await client.ask(client.stub.ListStrategies(wire.ListStrategiesRequest()))
     for strategy in answer.strategies:
-        table = Table("setting", "default", "range", "what it does", title=f"{strategy.name}: {strategy.summary}")
-        table.title_justify = "left"
+        title = f"{strategy.name}: {strategy.summary}"
+        if not strategy.settings:
+            console.print(title, style="italic")
+            continue
+        table = Table("setting", "default", "range", "what it does", title=title, title_justify="left")
         for setting in strategy.settings:
             table.add_row(setting.name, _default(setting), _range(setting), setting.text)
         console.print(table)
