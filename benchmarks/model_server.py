@@ -18,15 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-FOLDER = Path("../shared/bench")
-
 Row = Mapping[str, Any]
 """A request in the server's log: when it came and went, its kind, its tokens, its latency at full scale."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every benchmark on the model server can be told."""
-    parser.add_argument("--server", type=Path, default=FOLDER, help="the folder of fake_openai.py and measure.py")
+    parser.add_argument("--server", type=Path, required=True, help="the folder of fake_openai.py and measure.py")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the server's latency")
 
 
