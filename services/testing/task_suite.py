@@ -11,6 +11,7 @@ class TestMyTask(TaskSuite):
 # ruff: noqa: S101 - a suite asserts
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import combinations, takewhile
 from typing import Any, ClassVar
 
@@ -156,6 +157,14 @@ class TaskSuite:
                 own = len(one.problem) + sum(len(step) + 1 for step in one.steps)
                 assert len(prompt.text) - shared <= own + LONGEST_CUE
 
+    def test_prompts_of_two_problems_share_their_instructions_and_examples(self) -> None:
+        """What differs comes last here too, and takes no more room than two copies of its problem and a cue."""
+        other = next(_neighbours(self.task), None)
+        assert other, "the example has no neighbour"
+        for prompt, another in zip(self._prompts(State(self._problem)), self._prompts(State(other)), strict=True):
+            shared = _shared_prefix(prompt.text, another.text)
+            assert len(prompt.text) - shared <= 2 * len(self._problem) + LONGEST_CUE
+
     def test_rendering_a_prompt_twice_gives_the_same_prompt(self) -> None:
         """A prompt is a function of the state and the style: caches and replays rest on it."""
         for state, _ in self._places():
@@ -275,6 +284,17 @@ def _refusal(task: Task, problem: str) -> InvalidProblem | None:
     except InvalidProblem as error:
         return error
     return None
+
+
+def _neighbours(task: Task) -> Iterator[str]:
+    """Yield other problems: the task's example with two of its characters changed for each other."""
+    for first, second in combinations(range(len(task.example)), 2):
+        characters = list(task.example)
+        characters[first], characters[second] = characters[second], characters[first]
+        with suppress(InvalidProblem):
+            problem = task.normalize("".join(characters))
+            if problem != task.normalize(task.example):
+                yield problem
 
 
 def _shared_prefix(one: str, other: str) -> int:
