@@ -52,6 +52,12 @@ STRATEGIES = Kind("services.orchestrator.search", "kube_of_thoughts.strategies")
 MODELS = Kind("services.adapters.llm", "kube_of_thoughts.models")
 """A backend's module has `create(settings)`, which returns a `services.core.ports.LanguageModel`."""
 
+LOGS = Kind("services.adapters.log", "kube_of_thoughts.logs")
+BUSES = Kind("services.adapters.bus", "kube_of_thoughts.buses")
+CACHES = Kind("services.adapters.cache", "kube_of_thoughts.caches")
+TREES = Kind("services.adapters.tree", "kube_of_thoughts.trees")
+"""A store's module has `create(state, ...)`, which returns what its port in `services.core.stores` says."""
+
 
 @cache
 def find_task(name: str) -> Task:

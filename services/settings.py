@@ -1,10 +1,11 @@
 """Settings, one frozen class a topic. The environment is read here and nowhere else; only wiring reads these."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.core.budget import Price
@@ -102,7 +103,7 @@ class ModelSettings(_Settings):
     openai_samples_per_request: NonNegativeInt = 0
     """Samples that one request to that server may ask for; 0 is all. Some servers know only 1."""
     openai_requests_per_minute: NonNegativeInt = 0
-    """Requests that this process may send to that server in a minute; 0 is no limit."""
+    """Requests that may be sent to that server in a minute, by all processes that share a Redis; 0 is no limit."""
     openai_tokens_per_minute: NonNegativeInt = 0
     """Tokens that they may cost, prompts included; 0 is no limit."""
     vllm_model: str = ""
@@ -138,6 +139,19 @@ class StageSettings(_Settings):
     """Seconds that a stage may take to wake up."""
 
 
+class RedisSettings(_Settings):
+    """The Redis that pods share."""
+
+    redis_url: str = ""
+    """Where it is: `redis://HOST:6379/0`, `rediss://` with TLS, or `unix:///PATH`; empty is none."""
+    redis_password: SecretStr = SecretStr("")
+    """Its password, if it wants one."""
+    redis_password_file: Path | None = None
+    """A file that has the password; goes before `redis_password`."""
+    redis_timeout: PositiveFloat = 1.0
+    """Seconds that a connection to it, or an answer of it, may take."""
+
+
 class OrchestratorSettings(_Settings):
     """What the orchestrator takes on."""
 
@@ -160,3 +174,30 @@ class OrchestratorSettings(_Settings):
     def price(self, model: str) -> Price:
         """Return what a model charges; nothing if its price is not known."""
         return self.prices.get(model, Price())
+
+
+def default_state() -> Path:
+    """Return where the embedded stores keep their file: the user's folder for data (XDG base directories)."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "kube-of-thoughts" / "kot.db"
+
+
+class StateSettings(_Settings):
+    """What outlives a process, and where. Each store is a module of its package in `services.adapters`."""
+
+    log: str = "sqlite"
+    """The log of solves: `sqlite`, `redis`, or `memory`, which keeps nothing."""
+    bus: str = "memory"
+    """What carries live events to watchers: `memory`, in this process, or `redis`, between pods."""
+    cache: str = "memory"
+    """Where answers of models are kept: `memory`, in this process, `redis`, for all pods, or `none`."""
+    tree: str = "sqlite"
+    """Where trees are kept to be explored: `sqlite`, `neo4j` or `none`."""
+    state_path: Path = Field(default_factory=default_state)
+    """The file of the sqlite stores."""
+    lease_seconds: PositiveFloat = 10.0
+    """Without news from the process that runs a solve, another takes it over after so long."""
+    detach_grace: NonNegativeFloat = 10.0
+    """Seconds that a solve runs on when nobody watches it; then it is parked, if its log outlives the process."""
+    log_patience: PositiveFloat = 30.0
+    """Seconds that a solve waits for a log that is away, before it ends."""

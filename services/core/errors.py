@@ -8,10 +8,15 @@
     │   ├── PromptTooLong      a prompt does not fit into the model's context
     │   ├── ModelUnusable      the model cannot be loaded or reached with these settings
     │   ├── ModelFailed        the model broke while it answered
+    │   ├── LeaseLost          another process runs the solve now
+    │   ├── HistoryRefused     a stored solve cannot be taken up again by this version
+    │   ├── StoreUnusable      a log, cache, bus or tree store cannot be used as it is
     │   └── AddressUnusable    a server cannot listen on its address
     └── TemporaryError         trying again may help
         ├── WorkerUnavailable  a service cannot be reached
         ├── Overloaded         more work than is taken at a time
+        ├── LeaseHeld          another process runs the solve for now
+        ├── StoreUnavailable   a log, cache, bus or tree store cannot be reached or is full
         └── DeadlineExceeded   time ran out before the answer came
 
 Each carries a `Reason` for programs and a message for people. `services.rpc.status` maps them to gRPC and back.
@@ -38,6 +43,11 @@ class Reason(StrEnum):
     OVERLOADED = "OVERLOADED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     ADDRESS_UNUSABLE = "ADDRESS_UNUSABLE"
+    LEASE_LOST = "LEASE_LOST"
+    LEASE_HELD = "LEASE_HELD"
+    HISTORY_REFUSED = "HISTORY_REFUSED"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    STORE_UNUSABLE = "STORE_UNUSABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -100,6 +110,24 @@ class AddressUnusable(PermanentError):
     reason = Reason.ADDRESS_UNUSABLE
 
 
+class LeaseLost(PermanentError):
+    """Another process runs the solve now: what this one does of it counts no more."""
+
+    reason = Reason.LEASE_LOST
+
+
+class HistoryRefused(PermanentError):
+    """A stored solve cannot be taken up again: its task or strategy has changed since."""
+
+    reason = Reason.HISTORY_REFUSED
+
+
+class StoreUnusable(PermanentError):
+    """A log, cache, bus or tree store cannot be used as it is: damaged, of a later version, or locked by a password."""
+
+    reason = Reason.STORE_UNUSABLE
+
+
 class WorkerUnavailable(TemporaryError):
     """A service cannot be reached."""
 
@@ -116,3 +144,15 @@ class DeadlineExceeded(TemporaryError):
     """Time ran out before the answer came."""
 
     reason = Reason.DEADLINE_EXCEEDED
+
+
+class LeaseHeld(TemporaryError):
+    """Another process runs the solve for now."""
+
+    reason = Reason.LEASE_HELD
+
+
+class StoreUnavailable(TemporaryError):
+    """A log, cache, bus or tree store cannot be reached, or has no room."""
+
+    reason = Reason.STORE_UNAVAILABLE

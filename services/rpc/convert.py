@@ -1,6 +1,8 @@
 """Domain values to messages and back; the only crossing."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields
 
 from google.protobuf import struct_pb2
 
@@ -446,15 +448,25 @@ def limits_from_proto(message: orchestrator_service_pb2.Budget) -> Limits:
     return Limits(**given)
 
 
-def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
-    """Write one event of a tree."""
+def limits_to_proto(limits: Limits) -> orchestrator_service_pb2.Budget:
+    """Write limits; what has none is left out."""
+    given = {field.name: getattr(limits, field.name) for field in fields(limits)}
+    return orchestrator_service_pb2.Budget(**{name: limit for name, limit in given.items() if limit != math.inf})
+
+
+def event_to_proto(event: Event, *, with_key: bool = False) -> orchestrator_service_pb2.ThoughtEvent:
+    """Write one event of a tree; a thought's key is for logs alone."""
     wire = orchestrator_service_pb2
     message = wire.ThoughtEvent(thought_id=event.thought_id)
     match event:
         case Proposed(thought):
             message.proposed.CopyFrom(
                 wire.ThoughtProposed(
-                    parent_id=thought.parent_id or "", depth=thought.depth, text=thought.text, answer=thought.answer
+                    parent_id=thought.parent_id or "",
+                    depth=thought.depth,
+                    text=thought.text,
+                    answer=thought.answer,
+                    key=thought.key if with_key else "",
                 )
             )
         case Merged(_, parent_id, text):
@@ -477,7 +489,7 @@ def event_to_proto(event: Event) -> orchestrator_service_pb2.ThoughtEvent:
 def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event | None:
     """Read one event of a tree; None if it is of a kind newer than this client.
 
-    A thought's key stays with the server that merges by it: here it is empty.
+    A thought's key stays with the server that merges by it, and in its log: elsewhere it is empty.
     """
     match message.WhichOneof("event"):
         case "proposed":
@@ -512,6 +524,6 @@ def _thought_from_proto(thought_id: str, message: orchestrator_service_pb2.Thoug
         parent_id=message.parent_id,
         depth=message.depth,
         text=message.text,
-        key="",
+        key=message.key,
         answer=message.answer if message.HasField("answer") else None,
     )

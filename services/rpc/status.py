@@ -33,6 +33,11 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
     Reason.ADDRESS_UNUSABLE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.LEASE_LOST: grpc.StatusCode.ABORTED,
+    Reason.LEASE_HELD: grpc.StatusCode.UNAVAILABLE,
+    Reason.HISTORY_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.STORE_UNUSABLE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 
@@ -46,6 +51,11 @@ _ERRORS: dict[Reason, type[KotError]] = {
     Reason.OVERLOADED: errors.Overloaded,
     Reason.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
     Reason.ADDRESS_UNUSABLE: errors.AddressUnusable,
+    Reason.LEASE_LOST: errors.LeaseLost,
+    Reason.LEASE_HELD: errors.LeaseHeld,
+    Reason.HISTORY_REFUSED: errors.HistoryRefused,
+    Reason.STORE_UNAVAILABLE: errors.StoreUnavailable,
+    Reason.STORE_UNUSABLE: errors.StoreUnusable,
     Reason.INTERNAL: errors.PermanentError,
 }
 

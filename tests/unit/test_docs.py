@@ -7,11 +7,11 @@ import pytest
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from services.settings import ModelSettings, OrchestratorSettings, ServerSettings, StageSettings
+from services.settings import ModelSettings, OrchestratorSettings, ServerSettings, StageSettings, StateSettings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|[^|]*) \|", re.MULTILINE)
-TOPICS = [ServerSettings, ModelSettings, StageSettings, OrchestratorSettings]
+TOPICS = [ServerSettings, ModelSettings, StageSettings, OrchestratorSettings, StateSettings]
 
 
 def variables(topic: type[BaseSettings]) -> dict[str, object]:

@@ -185,16 +185,18 @@ class ThoughtEvent(_message.Message):
     def __init__(self, thought_id: _Optional[str] = ..., proposed: _Optional[_Union[ThoughtProposed, _Mapping]] = ..., merged: _Optional[_Union[ThoughtMerged, _Mapping]] = ..., evaluated: _Optional[_Union[ThoughtEvaluated, _Mapping]] = ..., validated: _Optional[_Union[ThoughtValidated, _Mapping]] = ..., pruned: _Optional[_Union[ThoughtPruned, _Mapping]] = ..., expanded: _Optional[_Union[ThoughtExpanded, _Mapping]] = ..., failed: _Optional[_Union[ThoughtFailed, _Mapping]] = ...) -> None: ...
 
 class ThoughtProposed(_message.Message):
-    __slots__ = ("parent_id", "depth", "text", "answer")
+    __slots__ = ("parent_id", "depth", "text", "answer", "key")
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     parent_id: str
     depth: int
     text: str
     answer: str
-    def __init__(self, parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...
+    key: str
+    def __init__(self, parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class ThoughtMerged(_message.Message):
     __slots__ = ("parent_id", "text")

@@ -1,0 +1,181 @@
+"""The ports of what outlives a process: the log, which is the truth of each solve, and what is made of it.
+
+Every store raises `StoreUnavailable` if it cannot be reached, or cannot take more, for now, and `StoreUnusable` if it
+never will as it is. None blocks longer than its settings say.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.core.history import Begun, Record
+from services.core.thought import Usage, Value
+from services.core.tree import Status
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one solve's log; whoever claims it next has a higher `token`, and this one is void."""
+
+    solve_id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """Where a solve's log stands: how many records it has, the first and the last, and whether somebody writes it."""
+
+    solve_id: str
+    length: int
+    first: Begun
+    last: Record
+    leased: bool
+
+
+class SolveLog(Protocol):
+    """Histories of solves. Records are numbered from 0 and never changed; only the holder of the lease appends."""
+
+    durable: bool
+    """Whether it outlives the process."""
+    lease_seconds: float
+    """How long a lease lasts that is not renewed."""
+
+    async def begin(self, solve_id: str, begun: Begun) -> Lease:
+        """Open a log with its first record and claim it. Raises `DuplicateSolve` if there is one of this id."""
+        ...
+
+    async def claim(self, solve_id: str) -> Lease:
+        """Take the lease of a log whose last one ran out or was released. Raises `UnknownSolve`, `LeaseHeld`."""
+        ...
+
+    async def renew(self, lease: Lease) -> None:
+        """Hold the lease for another `lease_seconds`. Raises `LeaseLost`."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back; nothing happens if it is lost already."""
+        ...
+
+    async def append(self, lease: Lease, length: int, records: Sequence[Record]) -> None:
+        """Add records to a log of `length` records, and hold the lease for longer; on return they are durable.
+
+        Sent again after an unclear failure, with the same arguments, they are added once. Raises `LeaseLost` if
+        another has claimed the log, or it has another length.
+        """
+        ...
+
+    async def read(self, solve_id: str, after: int = 0, limit: int = 1000) -> Sequence[Record]:
+        """Return at most `limit` records from number `after` on; none if there are no more. Raises `UnknownSolve`."""
+        ...
+
+    async def head(self, solve_id: str) -> LogHead:
+        """Return where a log stands. Raises `UnknownSolve`."""
+        ...
+
+    async def heads(self, limit: int, before: str = "") -> Sequence[LogHead]:
+        """Return the newest logs, newest first; those that are older than the log of the solve `before`, if given."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the log holds; what was appended stays."""
+        ...
+
+
+# --- the bus --------------------------------------------------------------------------------------------------------
+
+Numbered = tuple[int, Record]
+"""A record and its number in its log."""
+
+
+class Bus(Protocol):
+    """Live records, to any number of watchers. It may lose some: what is missing is read from the log."""
+
+    async def publish(self, solve_id: str, number: int, records: Sequence[Record]) -> None:
+        """Send records, the first of which has this number, to who is subscribed; waits for none of them."""
+        ...
+
+    def subscribe(self, solve_id: str) -> AbstractAsyncContextManager[AsyncGenerator[Sequence[Numbered], None]]:
+        """Receive what is published while the context lasts. One who reads too slowly misses some."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the bus holds."""
+        ...
+
+
+# --- the tree store -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSolve:
+    """A solve, as the tree store shows it."""
+
+    solve_id: str
+    problem: str
+    task: str
+    strategy: str
+    begun_at: float
+    status: str
+    """RUNNING, PARKED, FAILED, or a `SolveStatus`."""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredThought:
+    """A thought, as the tree store keeps it. `note` says why it was pruned, failed or rejected."""
+
+    id: str
+    depth: int
+    text: str
+    key: str
+    answer: str | None
+    value: Value | None
+    status: Status
+    note: str = ""
+    draws: int = 0
+    usage: Usage
+    """Spent on expanding it."""
+    on_answer_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step from one thought to another; a thought's own parent comes first."""
+
+    parent_id: str
+    thought_id: str
+    text: str
+    order: int = 0
+    """0 for a thought's own parent, then as further ones were found."""
+
+
+class TreeStore(Protocol):
+    """Trees to explore. A projection: it can be rebuilt from the log."""
+
+    async def position(self, solve_id: str) -> int:
+        """Return how many records of the solve's log are in it; 0 if it does not know the solve."""
+        ...
+
+    async def write(
+        self, solve: StoredSolve, position: int, thoughts: Sequence[StoredThought], steps: Sequence[Step]
+    ) -> None:
+        """Add or replace thoughts and add steps, all or nothing; from now on `position` records are in it.
+
+        What was written before may be written again. Parents are there, or come in the same call.
+        """
+        ...
+
+    def thoughts(self, solve_id: str) -> AsyncGenerator[tuple[Sequence[StoredThought], Sequence[Step]], None]:
+        """Yield the tree, in batches: thoughts by depth, each with the steps that lead to it. Nothing if unknown."""
+        ...
+
+    async def path(self, solve_id: str, thought_id: str) -> Sequence[StoredThought]:
+        """Return the thoughts from the root to this one, along first parents; none if it is unknown."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the store holds."""
+        ...
