@@ -49,7 +49,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What the search was told before it was asked again; `best` is its most promising thought then."""
+    """What the search was told before it was asked again; `best` is the last step of its best line of thought then."""
 
     told: tuple[Told, ...]
     best: str

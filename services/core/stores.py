@@ -51,8 +51,15 @@ class SolveLog(Protocol):
         """Take the lease of a log whose last one ran out or was released. Raises `UnknownSolve`, `LeaseHeld`."""
         ...
 
-    async def renew(self, lease: Lease) -> None:
-        """Hold the lease for another `lease_seconds`. Raises `LeaseLost`."""
+    async def renew(self, lease: Lease) -> bool:
+        """Hold the lease for another `lease_seconds`; tell whether the solve is to end. Raises `LeaseLost`."""
+        ...
+
+    async def ask_to_end(self, solve_id: str) -> None:
+        """Have the holder of the lease told, when it renews it next, to end the solve; void once it is released.
+
+        Raises `UnknownSolve`.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:

@@ -1,5 +1,6 @@
 """What is written to the wire is read from it unchanged, for every pair of converters."""
 
+import math
 from dataclasses import fields, replace
 from typing import get_args
 
@@ -36,6 +37,11 @@ tasks = st.builds(
     TaskSelection, name=texts, definition=st.none() | definitions, trust_arithmetic=st.booleans(),
     style=st.sampled_from(PromptStyle),
 )  # fmt: skip
+amounts = st.integers(1, 10**7)
+limits = st.builds(
+    Limits, nodes=amounts, depth=amounts, model_calls=amounts, prompt_tokens=amounts, completion_tokens=amounts,
+    dollars=st.floats(0.001, 1e6) | st.just(math.inf), wall_seconds=st.floats(0.001, 86400),
+)  # fmt: skip
 proposals = st.builds(Proposal, texts, texts, st.none() | texts)
 seeds = st.integers(0, 2**64 - 1)
 tuples = st.lists(texts, max_size=3).map(tuple)
@@ -48,6 +54,7 @@ PAIRS = {
     "state": states,
     "task": tasks,
     "sampling": samplings,
+    "limits": limits,
     "usage": usages,
     "value": values,
     "dropped": dropped,
