@@ -116,6 +116,8 @@ class ModelSettings(_Settings):
     """The type of its numbers, such as `bfloat16`; `auto` is that of the weights."""
     vllm_parallel: PositiveInt = 256
     """Samples that it decodes at the same time."""
+    vllm_short_first: bool = False
+    """Whether requests for few tokens, such as judgements, go before longer ones that wait, whoever came first."""
     vllm_metrics_port: NonNegativeInt = Field(0, le=65_535)
     """Where it shows its metrics to Prometheus, over HTTP; 0 is nowhere."""
 

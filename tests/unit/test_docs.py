@@ -7,7 +7,14 @@ import pytest
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from services.settings import ModelSettings, OrchestratorSettings, ServerSettings, StageSettings, StateSettings
+from services.settings import (
+    ModelSettings,
+    OrchestratorSettings,
+    RedisSettings,
+    ServerSettings,
+    StageSettings,
+    StateSettings,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|[^|]*) \|", re.MULTILINE)

@@ -48,15 +48,14 @@ class OpenAIModel:
         *,
         samples_per_request: int,
         timeout: float,
-        requests_per_minute: int = 0,
-        tokens_per_minute: int = 0,
+        limits: RateLimits,
     ) -> None:
         self.name = endpoint.model
         self.revision = f"{endpoint.url} {endpoint.model}"
         self._endpoint = endpoint
         self._samples_per_request = samples_per_request
         self._timeout = timeout
-        self._limits = RateLimits(requests_per_minute, tokens_per_minute)
+        self._limits = limits
         self._habits = Habits()
         self._session: aiohttp.ClientSession | None = None
         self._timeouts: set[asyncio.Timeout] = set()
@@ -92,6 +91,7 @@ class OpenAIModel:
                 timeout.reschedule(asyncio.get_running_loop().time())
         if self._session is not None:
             await self._session.close()
+        await self._limits.close()
 
     async def _call(self, request: CompletionRequest, first: int, put: Put) -> int:
         """Draw samples from `first` on with one request and return the tokens of its prompt."""
@@ -106,9 +106,11 @@ class OpenAIModel:
         try:
             async for attempt in retrying:
                 with attempt:
-                    await self._limits.admit(request, deadline)
+                    reserved = await self._limits.admit(request, deadline)
                     async with self._until(deadline):
-                        return await self._attempt(request, first, put)
+                        answer = await self._attempt(request, first, put)
+                    await self._limits.correct(reserved, answer.prompt_tokens + answer.completion_tokens)
+                    return answer.prompt_tokens
         except Temporary as temporary:
             raise temporary.error from None
         except TimeoutError:
@@ -127,7 +129,7 @@ class OpenAIModel:
             finally:
                 self._timeouts.discard(timeout)
 
-    async def _attempt(self, request: CompletionRequest, first: int, put: Put) -> int:
+    async def _attempt(self, request: CompletionRequest, first: int, put: Put) -> Answer:
         begun = False
         answer = Answer(self._endpoint, request, self._habits)
         try:
@@ -148,7 +150,7 @@ class OpenAIModel:
             lost = self._lost(error)
             # What was handed on cannot be taken back, so a broken answer is not asked for again.
             raise (lost if begun else Temporary(lost)) from None
-        return answer.prompt_tokens
+        return answer
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         """Raise what the server refuses with, or that this is no stream of events."""

@@ -67,6 +67,8 @@ class Answer:
     def __init__(self, endpoint: Endpoint, request: CompletionRequest, habits: Habits) -> None:
         self.prompt_tokens = estimated_tokens(request.prompt)
         """Estimated until the server says."""
+        self.completion_tokens = 0
+        """Of all samples; known at the end."""
         self._endpoint = endpoint
         self._request = request
         self._habits = habits
@@ -106,7 +108,9 @@ class Answer:
             rest = self._counted - self._told if self._counted else self._last.completion_tokens
             if rest < self._last.completion_tokens:
                 self._habits.end_tokens = 0
-            return [replace(self._last, completion_tokens=max(1, rest))]
+            last = replace(self._last, completion_tokens=max(1, rest))
+            self.completion_tokens = self._told + last.completion_tokens
+            return [last]
         begun = sum(sample.begun for sample in self._samples)
         if begun == self._request.samples or not self._ended:
             raise WorkerUnavailable(f"{self._endpoint.base_url} broke off its answer")
