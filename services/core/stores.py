@@ -135,6 +135,10 @@ class StoredThought:
     """A thought, as the tree store keeps it. `note` says why it was pruned, failed or rejected."""
 
     id: str
+    number: int
+    """Its place in the order of discovery: 0 for the root, and higher than its own parent's."""
+    parent_id: str | None
+    """Its own parent, which the step `text` led from; None for the root."""
     depth: int
     text: str
     key: str
@@ -150,17 +154,21 @@ class StoredThought:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step from one thought to another; a thought's own parent comes first."""
+    """A step that led to a thought once more, from another parent than its own."""
 
     parent_id: str
     thought_id: str
     text: str
-    order: int = 0
-    """0 for a thought's own parent, then as further ones were found."""
+    order: int
+    """From 1, as the thought's further parents were found."""
 
 
 class TreeStore(Protocol):
     """Trees to explore. A projection: it can be rebuilt from the log."""
+
+    async def solve(self, solve_id: str) -> StoredSolve | None:
+        """Return the solve as it was last written; None if it is unknown."""
+        ...
 
     async def position(self, solve_id: str) -> int:
         """Return how many records of the solve's log are in it; 0 if it does not know the solve."""
@@ -171,12 +179,17 @@ class TreeStore(Protocol):
     ) -> None:
         """Add or replace thoughts and add steps, all or nothing; from now on `position` records are in it.
 
-        What was written before may be written again. Parents are there, or come in the same call.
+        What was written before may be written again; a write with a lower position than what is there changes
+        nothing. Parents are there, or come in the same call, own parents before their children.
         """
         ...
 
     def thoughts(self, solve_id: str) -> AsyncGenerator[tuple[Sequence[StoredThought], Sequence[Step]], None]:
-        """Yield the tree, in batches: thoughts by depth, each with the steps that lead to it. Nothing if unknown."""
+        """Yield the tree in batches, in the order of discovery, each thought with the further steps that lead to it.
+
+        Nothing if the solve is unknown. A step's parent may come later than the step. A thought that changes meanwhile
+        is seen as it was or as it is.
+        """
         ...
 
     async def path(self, solve_id: str, thought_id: str) -> Sequence[StoredThought]:
