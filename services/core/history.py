@@ -32,6 +32,13 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """The solve waits for a stage to wake up."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What one expansion brought since it was last told of: `children` in order, and all that changed in the tree.
 
@@ -59,7 +66,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """The solve rests: nobody waits for it, or its process ends, or a service is away.
+    """The solve rests: nobody waits for it, or its process ends; or, with a `reason`, a service is away.
 
     `usage` is all that was spent, what was cut short included.
     """
@@ -67,6 +74,7 @@ class Parked:
     why: str
     usage: Usage
     elapsed: float
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +102,4 @@ class Ended:
     message: str = ""
 
 
-Record = Begun | Round | Parked | Resumed | Ended
+Record = Begun | Awaited | Round | Parked | Resumed | Ended

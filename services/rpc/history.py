@@ -3,7 +3,7 @@
 from google.protobuf.message import DecodeError
 
 from services.core.errors import Reason, StoreUnusable
-from services.core.history import Begun, Ended, Parked, Record, Resumed, Round, Told
+from services.core.history import Awaited, Begun, Ended, Parked, Record, Resumed, Round, Told
 from services.rpc.convert import (
     event_from_proto,
     event_to_proto,
@@ -48,8 +48,12 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
         case Round(told=told, best=best, elapsed=elapsed):
             round_ = wire.SearchRound(told=map(_told_to_proto, told), best=best, elapsed_seconds=elapsed)
             return wire.HistoryRecord(round=round_)
-        case Parked(why=why, usage=usage, elapsed=elapsed):
-            parked = wire.SolveParked(why=why, usage=usage_to_proto(usage), elapsed_seconds=elapsed)
+        case Awaited(stage=stage):
+            return wire.HistoryRecord(awaited=orchestrator_service_pb2.StageAwaited(stage=stage))
+        case Parked(why=why, usage=usage, elapsed=elapsed, reason=reason):
+            parked = wire.SolveParked(
+                why=why, usage=usage_to_proto(usage), elapsed_seconds=elapsed, reason=_reason_to_proto(reason)
+            )
             return wire.HistoryRecord(parked=parked)
         case Resumed(pod=pod, limits=limits):
             return wire.HistoryRecord(resumed=wire.SolveResumed(pod=pod, budget=limits_to_proto(limits)))
@@ -75,7 +79,14 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
             return Round(told=told, best=message.round.best, elapsed=message.round.elapsed_seconds)
         case "parked":
             parked = message.parked
-            return Parked(why=parked.why, usage=usage_from_proto(parked.usage), elapsed=parked.elapsed_seconds)
+            return Parked(
+                why=parked.why,
+                usage=usage_from_proto(parked.usage),
+                elapsed=parked.elapsed_seconds,
+                reason=_reason_from_proto(parked.reason),
+            )
+        case "awaited":
+            return Awaited(stage=message.awaited.stage)
         case "resumed":
             return Resumed(pod=message.resumed.pod, limits=limits_from_proto(message.resumed.budget))
         case "ended":
@@ -120,14 +131,13 @@ def _ended_to_proto(ended: Ended) -> history_pb2.SolveEnded:
         best=ended.best,
         usage=usage_to_proto(ended.usage),
         elapsed_seconds=ended.elapsed,
-        reason=f"ERROR_REASON_{ended.reason.value}" if ended.reason else None,
+        reason=_reason_to_proto(ended.reason),
         message=ended.message,
     )
 
 
 def _ended_from_proto(message: history_pb2.SolveEnded) -> Ended:
     status = orchestrator_service_pb2.SolveStatus.Name(message.status).removeprefix("SOLVE_STATUS_")
-    reason = error_reason_pb2.ErrorReason.Name(message.reason).removeprefix("ERROR_REASON_")
     return Ended(
         status=status if message.status else FAILED,
         answer=message.answer,
@@ -135,6 +145,14 @@ def _ended_from_proto(message: history_pb2.SolveEnded) -> Ended:
         best=message.best,
         usage=usage_from_proto(message.usage),
         elapsed=message.elapsed_seconds,
-        reason=Reason(reason) if message.reason else None,
+        reason=_reason_from_proto(message.reason),
         message=message.message,
     )
+
+
+def _reason_to_proto(reason: Reason | None) -> error_reason_pb2.ErrorReason:
+    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value if reason else 'UNSPECIFIED'}")
+
+
+def _reason_from_proto(reason: error_reason_pb2.ErrorReason) -> Reason | None:
+    return Reason(error_reason_pb2.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")) if reason else None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.core.budget import Limits
 from services.core.errors import Reason, StoreUnusable
-from services.core.history import Begun, Ended, Parked, Resumed, Round, Told
+from services.core.history import Awaited, Begun, Ended, Parked, Resumed, Round, Told
 from services.core.thought import Dropped, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.orchestrator.solve import SolveStatus
@@ -43,7 +43,8 @@ records = st.one_of(
         begun_at=seconds,
     ),
     st.builds(Round, told=st.lists(told, max_size=3).map(tuple), best=texts, elapsed=seconds),
-    st.builds(Parked, why=texts, usage=usages, elapsed=seconds),
+    st.builds(Awaited, stage=texts),
+    st.builds(Parked, why=texts, usage=usages, elapsed=seconds, reason=st.none() | st.sampled_from(Reason)),
     st.builds(Resumed, pod=texts, limits=limits),
     st.builds(
         Ended, status=st.sampled_from([*(status.value for status in SolveStatus), FAILED]), answer=texts,

@@ -10,18 +10,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class HistoryRecord(_message.Message):
-    __slots__ = ("begun", "round", "parked", "resumed", "ended")
+    __slots__ = ("begun", "round", "parked", "resumed", "ended", "awaited")
     BEGUN_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     PARKED_FIELD_NUMBER: _ClassVar[int]
     RESUMED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
+    AWAITED_FIELD_NUMBER: _ClassVar[int]
     begun: SolveBegun
     round: SearchRound
     parked: SolveParked
     resumed: SolveResumed
     ended: SolveEnded
-    def __init__(self, begun: _Optional[_Union[SolveBegun, _Mapping]] = ..., round: _Optional[_Union[SearchRound, _Mapping]] = ..., parked: _Optional[_Union[SolveParked, _Mapping]] = ..., resumed: _Optional[_Union[SolveResumed, _Mapping]] = ..., ended: _Optional[_Union[SolveEnded, _Mapping]] = ...) -> None: ...
+    awaited: _orchestrator_service_pb2.StageAwaited
+    def __init__(self, begun: _Optional[_Union[SolveBegun, _Mapping]] = ..., round: _Optional[_Union[SearchRound, _Mapping]] = ..., parked: _Optional[_Union[SolveParked, _Mapping]] = ..., resumed: _Optional[_Union[SolveResumed, _Mapping]] = ..., ended: _Optional[_Union[SolveEnded, _Mapping]] = ..., awaited: _Optional[_Union[_orchestrator_service_pb2.StageAwaited, _Mapping]] = ...) -> None: ...
 
 class SolveBegun(_message.Message):
     __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at")
@@ -70,14 +72,16 @@ class ExpansionTold(_message.Message):
     def __init__(self, thought_id: _Optional[str] = ..., draw: _Optional[int] = ..., children: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[_Union[_orchestrator_service_pb2.ThoughtEvent, _Mapping]]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., done: _Optional[bool] = ..., failed: _Optional[bool] = ...) -> None: ...
 
 class SolveParked(_message.Message):
-    __slots__ = ("why", "usage", "elapsed_seconds")
+    __slots__ = ("why", "usage", "elapsed_seconds", "reason")
     WHY_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ELAPSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     why: str
     usage: _thought_pb2.Usage
     elapsed_seconds: float
-    def __init__(self, why: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ...) -> None: ...
+    reason: _error_reason_pb2.ErrorReason
+    def __init__(self, why: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ...) -> None: ...
 
 class SolveResumed(_message.Message):
     __slots__ = ("pod", "budget")
