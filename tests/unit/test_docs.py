@@ -18,7 +18,7 @@ from services.settings import (
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|[^|]*) \|", re.MULTILINE)
-TOPICS = [ServerSettings, ModelSettings, StageSettings, OrchestratorSettings, StateSettings]
+TOPICS = [ServerSettings, ModelSettings, RedisSettings, StageSettings, OrchestratorSettings, StateSettings]
 
 
 def variables(topic: type[BaseSettings]) -> dict[str, object]:
