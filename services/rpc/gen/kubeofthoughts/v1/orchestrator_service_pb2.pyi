@@ -1,5 +1,8 @@
+import datetime
+
 from services.rpc.gen.buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from services.rpc.gen.kubeofthoughts.v1 import generator_service_pb2 as _generator_service_pb2
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
 from google.protobuf.internal import containers as _containers
@@ -38,6 +41,23 @@ class SolveStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOLVE_STATUS_DEPTH_SPENT: _ClassVar[SolveStatus]
     SOLVE_STATUS_PROMPT_TOKENS_SPENT: _ClassVar[SolveStatus]
     SOLVE_STATUS_DOLLARS_SPENT: _ClassVar[SolveStatus]
+
+class SolveState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOLVE_STATE_UNSPECIFIED: _ClassVar[SolveState]
+    SOLVE_STATE_RUNNING: _ClassVar[SolveState]
+    SOLVE_STATE_PARKED: _ClassVar[SolveState]
+    SOLVE_STATE_ENDED: _ClassVar[SolveState]
+    SOLVE_STATE_FAILED: _ClassVar[SolveState]
+
+class ThoughtStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    THOUGHT_STATUS_UNSPECIFIED: _ClassVar[ThoughtStatus]
+    THOUGHT_STATUS_OPEN: _ClassVar[ThoughtStatus]
+    THOUGHT_STATUS_PRUNED: _ClassVar[ThoughtStatus]
+    THOUGHT_STATUS_FAILED: _ClassVar[ThoughtStatus]
+    THOUGHT_STATUS_REJECTED: _ClassVar[ThoughtStatus]
+    THOUGHT_STATUS_ANSWER: _ClassVar[ThoughtStatus]
 EVENT_DETAIL_UNSPECIFIED: EventDetail
 EVENT_DETAIL_RESULT: EventDetail
 EVENT_DETAIL_PROGRESS: EventDetail
@@ -57,9 +77,20 @@ SOLVE_STATUS_CANCELLED: SolveStatus
 SOLVE_STATUS_DEPTH_SPENT: SolveStatus
 SOLVE_STATUS_PROMPT_TOKENS_SPENT: SolveStatus
 SOLVE_STATUS_DOLLARS_SPENT: SolveStatus
+SOLVE_STATE_UNSPECIFIED: SolveState
+SOLVE_STATE_RUNNING: SolveState
+SOLVE_STATE_PARKED: SolveState
+SOLVE_STATE_ENDED: SolveState
+SOLVE_STATE_FAILED: SolveState
+THOUGHT_STATUS_UNSPECIFIED: ThoughtStatus
+THOUGHT_STATUS_OPEN: ThoughtStatus
+THOUGHT_STATUS_PRUNED: ThoughtStatus
+THOUGHT_STATUS_FAILED: ThoughtStatus
+THOUGHT_STATUS_REJECTED: ThoughtStatus
+THOUGHT_STATUS_ANSWER: ThoughtStatus
 
 class SolveRequest(_message.Message):
-    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value", "definition", "validate")
+    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value", "definition", "validate", "fresh")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +109,7 @@ class SolveRequest(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_FIELD_NUMBER: _ClassVar[int]
+    FRESH_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     problem: str
     task: str
@@ -96,7 +128,8 @@ class SolveRequest(_message.Message):
     value: StageModel
     definition: _thought_pb2.TaskDefinition
     validate: StageModel
-    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ..., definition: _Optional[_Union[_thought_pb2.TaskDefinition, _Mapping]] = ..., validate: _Optional[_Union[StageModel, _Mapping]] = ...) -> None: ...
+    fresh: bool
+    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ..., definition: _Optional[_Union[_thought_pb2.TaskDefinition, _Mapping]] = ..., validate: _Optional[_Union[StageModel, _Mapping]] = ..., fresh: _Optional[bool] = ...) -> None: ...
 
 class StageModel(_message.Message):
     __slots__ = ("model", "sampling", "prompt_style")
@@ -127,18 +160,20 @@ class Budget(_message.Message):
     def __init__(self, nodes: _Optional[int] = ..., model_calls: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., wall_seconds: _Optional[float] = ..., depth: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., dollars: _Optional[float] = ...) -> None: ...
 
 class SolveResponse(_message.Message):
-    __slots__ = ("accepted", "awaited", "thoughts", "progress", "result")
+    __slots__ = ("accepted", "awaited", "thoughts", "progress", "result", "taken_up")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     AWAITED_FIELD_NUMBER: _ClassVar[int]
     THOUGHTS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_UP_FIELD_NUMBER: _ClassVar[int]
     accepted: SolveAccepted
     awaited: StageAwaited
     thoughts: ThoughtEvents
     progress: Progress
     result: SolveResult
-    def __init__(self, accepted: _Optional[_Union[SolveAccepted, _Mapping]] = ..., awaited: _Optional[_Union[StageAwaited, _Mapping]] = ..., thoughts: _Optional[_Union[ThoughtEvents, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[SolveResult, _Mapping]] = ...) -> None: ...
+    taken_up: SolveTakenUp
+    def __init__(self, accepted: _Optional[_Union[SolveAccepted, _Mapping]] = ..., awaited: _Optional[_Union[StageAwaited, _Mapping]] = ..., thoughts: _Optional[_Union[ThoughtEvents, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[SolveResult, _Mapping]] = ..., taken_up: _Optional[_Union[SolveTakenUp, _Mapping]] = ...) -> None: ...
 
 class SolveAccepted(_message.Message):
     __slots__ = ("solve_id", "problem", "root_id", "strategy")
@@ -151,6 +186,12 @@ class SolveAccepted(_message.Message):
     root_id: str
     strategy: str
     def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ..., strategy: _Optional[str] = ...) -> None: ...
+
+class SolveTakenUp(_message.Message):
+    __slots__ = ("pod",)
+    POD_FIELD_NUMBER: _ClassVar[int]
+    pod: str
+    def __init__(self, pod: _Optional[str] = ...) -> None: ...
 
 class StageAwaited(_message.Message):
     __slots__ = ("stage",)
@@ -275,6 +316,122 @@ class SolveResult(_message.Message):
     elapsed_seconds: float
     progress: Progress
     def __init__(self, solve_id: _Optional[str] = ..., status: _Optional[_Union[SolveStatus, str]] = ..., answer: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ...) -> None: ...
+
+class WatchSolveRequest(_message.Message):
+    __slots__ = ("solve_id", "event_detail")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    event_detail: EventDetail
+    def __init__(self, solve_id: _Optional[str] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ...) -> None: ...
+
+class ResumeSolveRequest(_message.Message):
+    __slots__ = ("solve_id", "budget", "event_detail")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    EVENT_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    budget: Budget
+    event_detail: EventDetail
+    def __init__(self, solve_id: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ...) -> None: ...
+
+class GetSolveRequest(_message.Message):
+    __slots__ = ("solve_id",)
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    def __init__(self, solve_id: _Optional[str] = ...) -> None: ...
+
+class GetSolveResponse(_message.Message):
+    __slots__ = ("solve", "request")
+    SOLVE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    solve: SolveDescription
+    request: SolveRequest
+    def __init__(self, solve: _Optional[_Union[SolveDescription, _Mapping]] = ..., request: _Optional[_Union[SolveRequest, _Mapping]] = ...) -> None: ...
+
+class ListSolvesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSolvesResponse(_message.Message):
+    __slots__ = ("solves", "next_page_token")
+    SOLVES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    solves: _containers.RepeatedCompositeFieldContainer[SolveDescription]
+    next_page_token: str
+    def __init__(self, solves: _Optional[_Iterable[_Union[SolveDescription, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SolveDescription(_message.Message):
+    __slots__ = ("solve_id", "problem", "task", "strategy", "begun", "state", "status", "answer", "usage", "elapsed_seconds", "message")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    problem: str
+    task: str
+    strategy: str
+    begun: _timestamp_pb2.Timestamp
+    state: SolveState
+    status: SolveStatus
+    answer: str
+    usage: _thought_pb2.Usage
+    elapsed_seconds: float
+    message: str
+    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., begun: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[SolveState, str]] = ..., status: _Optional[_Union[SolveStatus, str]] = ..., answer: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
+
+class GetTreeRequest(_message.Message):
+    __slots__ = ("solve_id",)
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    def __init__(self, solve_id: _Optional[str] = ...) -> None: ...
+
+class GetTreeResponse(_message.Message):
+    __slots__ = ("thoughts",)
+    THOUGHTS_FIELD_NUMBER: _ClassVar[int]
+    thoughts: _containers.RepeatedCompositeFieldContainer[TreeThought]
+    def __init__(self, thoughts: _Optional[_Iterable[_Union[TreeThought, _Mapping]]] = ...) -> None: ...
+
+class TreeThought(_message.Message):
+    __slots__ = ("thought_id", "parent_id", "depth", "text", "answer", "value", "score", "status", "note", "draws", "usage", "on_answer_path", "merged")
+    THOUGHT_ID_FIELD_NUMBER: _ClassVar[int]
+    PARENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    DRAWS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    ON_ANSWER_PATH_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    thought_id: str
+    parent_id: str
+    depth: int
+    text: str
+    answer: str
+    value: _thought_pb2.Value
+    score: float
+    status: ThoughtStatus
+    note: str
+    draws: int
+    usage: _thought_pb2.Usage
+    on_answer_path: bool
+    merged: _containers.RepeatedCompositeFieldContainer[ThoughtMerged]
+    def __init__(self, thought_id: _Optional[str] = ..., parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ..., value: _Optional[_Union[_thought_pb2.Value, _Mapping]] = ..., score: _Optional[float] = ..., status: _Optional[_Union[ThoughtStatus, str]] = ..., note: _Optional[str] = ..., draws: _Optional[int] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., on_answer_path: _Optional[bool] = ..., merged: _Optional[_Iterable[_Union[ThoughtMerged, _Mapping]]] = ...) -> None: ...
 
 class CancelSolveRequest(_message.Message):
     __slots__ = ("solve_id",)

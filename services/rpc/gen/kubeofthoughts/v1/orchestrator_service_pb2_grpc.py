@@ -40,10 +40,35 @@ class OrchestratorServiceStub:
                 request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveRequest.SerializeToString,
                 response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.FromString,
                 _registered_method=True)
+        self.WatchSolve = channel.unary_stream(
+                '/kubeofthoughts.v1.OrchestratorService/WatchSolve',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.WatchSolveRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.FromString,
+                _registered_method=True)
+        self.ResumeSolve = channel.unary_stream(
+                '/kubeofthoughts.v1.OrchestratorService/ResumeSolve',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ResumeSolveRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.FromString,
+                _registered_method=True)
         self.CancelSolve = channel.unary_unary(
                 '/kubeofthoughts.v1.OrchestratorService/CancelSolve',
                 request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveRequest.SerializeToString,
                 response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveResponse.FromString,
+                _registered_method=True)
+        self.GetSolve = channel.unary_unary(
+                '/kubeofthoughts.v1.OrchestratorService/GetSolve',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveResponse.FromString,
+                _registered_method=True)
+        self.ListSolves = channel.unary_unary(
+                '/kubeofthoughts.v1.OrchestratorService/ListSolves',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesResponse.FromString,
+                _registered_method=True)
+        self.GetTree = channel.unary_stream(
+                '/kubeofthoughts.v1.OrchestratorService/GetTree',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.FromString,
                 _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/kubeofthoughts.v1.OrchestratorService/ListTasks',
@@ -62,15 +87,56 @@ class OrchestratorServiceServicer:
     """
 
     def Solve(self, request, context):
-        """Solves one problem and streams how the search goes; the last message is the result. Cancelling the call ends the
-        search and every model call in flight.
+        """Solves one problem and streams how the search goes; the last message is the result. The same request, sent again
+        with its id, streams the same solve. One that nobody follows any more is parked after a grace: every model call in
+        flight is cancelled, and whoever follows it next wakes it.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSolve(self, request, context):
+        """Streams a solve from its beginning, whether it has ended or not, and whichever pod runs it; wakes one that is parked.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSolve(self, request, context):
+        """Goes on with a solve that ended without an answer, or is parked, and streams it from its beginning.
+        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelSolve(self, request, context):
-        """Ends a running solve: its stream closes with status CANCELLED and the best so far.
+        """Ends a solve: its stream closes with status CANCELLED and the best so far.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSolve(self, request, context):
+        """Describes one solve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSolves(self, request, context):
+        """Lists solves, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTree(self, request, context):
+        """Streams the tree of a solve, as far as it has grown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,10 +164,35 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveRequest.FromString,
                     response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.SerializeToString,
             ),
+            'WatchSolve': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSolve,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.WatchSolveRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.SerializeToString,
+            ),
+            'ResumeSolve': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeSolve,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ResumeSolveRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.SerializeToString,
+            ),
             'CancelSolve': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSolve,
                     request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveRequest.FromString,
                     response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveResponse.SerializeToString,
+            ),
+            'GetSolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSolve,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveResponse.SerializeToString,
+            ),
+            'ListSolves': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSolves,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesResponse.SerializeToString,
+            ),
+            'GetTree': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetTree,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -153,6 +244,60 @@ class OrchestratorService:
             _registered_method=True)
 
     @staticmethod
+    def WatchSolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/WatchSolve',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.WatchSolveRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/ResumeSolve',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ResumeSolveRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.SolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelSolve(request,
             target,
             options=(),
@@ -169,6 +314,87 @@ class OrchestratorService:
             '/kubeofthoughts.v1.OrchestratorService/CancelSolve',
             kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveRequest.SerializeToString,
             kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.CancelSolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/GetSolve',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetSolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSolves(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/ListSolves',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListSolvesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/GetTree',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.FromString,
             options,
             channel_credentials,
             insecure,
