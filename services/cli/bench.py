@@ -137,6 +137,8 @@ class Bench:
     @staticmethod
     async def _solve(client: Client, strategy: str, puzzle: str, options: Hyperparameters) -> Solved:
         request = build_request(puzzle, strategy, options, wire.EVENT_DETAIL_RESULT)
+        # What is measured are models, not caches.
+        request.fresh = True
         try:
             return Solved(puzzle, await client.solve_to_end(request))
         except InvalidInput as error:

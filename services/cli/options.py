@@ -133,6 +133,9 @@ class Hyperparameters:
         Wire("sampling.max_tokens"),
         _sampling(help="Tokens that one sample may have. (default: the style's)"),
     ] = None
+    fresh: Annotated[
+        bool, Wire("fresh"), _sampling("--fresh", help="Ask the models anew, and no cache of their answers.")
+    ] = False
     seed: Annotated[int | None, Wire("seed"), _sampling(help="Another seed is another search. (default 0)")] = None
     max_nodes: Annotated[
         int | None, Wire("budget.nodes"), _budget(help="Thoughts in the tree at most. (default 10000)")

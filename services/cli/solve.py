@@ -138,8 +138,9 @@ def summarize(mirror: Mirror, result: wire.SolveResult) -> str:
     """Return what a solve took, on one line."""
     usage, progress, dropped = result.usage, result.progress, mirror.dropped
     price = f"{usage.dollars:.4f} dollars, " if usage.dollars else ""
+    cached = f"{usage.cache_hits:,} answers from the cache, " if usage.cache_hits else ""
     return (
-        f"{mirror.strategy}: {usage.model_calls:,} model calls, {usage.prompt_tokens:,} prompt tokens, "
+        f"{mirror.strategy}: {usage.model_calls:,} model calls, {cached}{usage.prompt_tokens:,} prompt tokens, "
         f"{usage.completion_tokens:,} completion tokens, {price}{result.elapsed_seconds:.2f} s; "
         f"{progress.nodes:,} thoughts, {progress.merged:,} merged; lines dropped: "
         f"{dropped.malformed:,} malformed, {dropped.illegal:,} illegal, {dropped.duplicate:,} duplicate"

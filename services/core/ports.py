@@ -34,7 +34,8 @@ class CompletionRequest:
     """One request of n samples: the unit of seeds, caching and idempotency.
 
     Equal requests to one revision of a model are interchangeable. `labels`, if set, asks for the probability that
-    each of them comes first. `model` names one of several that a worker has; empty is its own default.
+    each of them comes first. `model` names one of several that a worker has; empty is its own default. `fresh` asks
+    the model anew, and no cache.
     """
 
     prompt: str
@@ -44,6 +45,17 @@ class CompletionRequest:
     stop: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     model: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegun:
+    """The beginning of a call, where it is known whether it is free of charge; comes first, if it comes.
+
+    `cached` if the answer comes from a cache, or from a call that another makes and pays.
+    """
+
+    cached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +81,12 @@ class SampleDone:
 
 @dataclass(frozen=True, slots=True)
 class CompletionDone:
-    """The end of a call, after all samples; `cached` if it was free of charge."""
+    """The end of a call, after all samples."""
 
     prompt_tokens: int
-    cached: bool = False
 
 
-CompletionEvent = TextDelta | SampleDone | CompletionDone
+CompletionEvent = CallBegun | TextDelta | SampleDone | CompletionDone
 
 
 class LanguageModel(Protocol):
@@ -84,7 +95,7 @@ class LanguageModel(Protocol):
     name: str
     """Which model."""
     revision: str
-    """Which weights: a solve is pinned to them, cache keys contain them."""
+    """Which weights: a solve is pinned to them, cache keys contain them. Empty if that is not known here."""
 
     def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Draw the samples, streaming; closing the iterator or cancelling its task stops the engine's work.
@@ -113,7 +124,10 @@ class TaskSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposeRequest:
-    """Asks `model` for next thoughts of one state; `draw` counts how often it was asked for before."""
+    """Asks `model` for next thoughts of one state; `draw` counts how often it was asked for before.
+
+    `fresh` asks the model anew, and no cache; so it does in the other requests.
+    """
 
     id: str
     task: TaskSelection
@@ -125,6 +139,7 @@ class ProposeRequest:
     seed: int = 0
     draw: int = 0
     model: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +181,7 @@ class EvaluateRequest:
     seed: int = 0
     by_model: bool = False
     model: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +217,7 @@ class ValidateRequest:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     model: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,7 @@ def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
         stop=prompt.stop,
         labels=() if request.samples else prompt.labels,
         model=request.model,
+        fresh=request.fresh,
     )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from services.core.completion import Bill
 from services.core.errors import KotError
 from services.core.ports import (
-    CompletionDone,
     CompletionEvent,
     CompletionRequest,
     LanguageModel,
@@ -35,11 +35,11 @@ class Generator:
                 yield _combined(updates)
 
     async def _propose(self, request: ProposeRequest) -> AsyncGenerator[ProposeUpdate, None]:
-        error = None
+        error, usage = None, Usage()
         try:
             task = self._find_task(request.task)
             prompt = task.propose_prompt(request.state, request.task.style, request.method)
-            reader = _Reader(task, request)
+            reader, bill = _Reader(task, request), Bill()
             completion = CompletionRequest(
                 prompt=prompt.text,
                 samples=request.samples,
@@ -47,15 +47,18 @@ class Generator:
                 seed=derive_seed(prompt.text, request.sampling, request.samples, request.draw, request.seed),
                 stop=prompt.stop,
                 model=request.model,
+                fresh=request.fresh,
             )
-            yield ProposeUpdate(id=request.id, usage=Usage(model_calls=1))
-            async with aclosing(self._model.complete(completion)) as events:
-                async for event in events:
-                    if update := reader.take(event):
-                        yield update
+            try:
+                async with aclosing(self._model.complete(completion)) as events:
+                    async for event in events:
+                        if update := reader.take(event, bill.charge(event)):
+                            yield update
+            finally:
+                usage = bill.close()
         except KotError as failure:
             error = failure
-        yield ProposeUpdate(id=request.id, done=True, error=error)
+        yield ProposeUpdate(id=request.id, usage=usage, done=True, error=error)
 
 
 def _combined(updates: Sequence[ProposeUpdate]) -> list[ProposeUpdate]:
@@ -91,8 +94,8 @@ class _Reader:
         self._again: dict[str, Dropped] = {}
         """What each text that was read counts as if it is said again; models repeat themselves a lot."""
 
-    def take(self, event: CompletionEvent) -> ProposeUpdate | None:
-        """Return what the event brings; None if it brings nothing yet."""
+    def take(self, event: CompletionEvent, usage: Usage) -> ProposeUpdate | None:
+        """Return what the event, which has cost `usage`, brings; None if it brings nothing yet."""
         match event:
             case TextDelta(sample, text):
                 text = self._unread.get(sample, "") + text
@@ -100,13 +103,9 @@ class _Reader:
                 lines = text.split("\n") if self._request.method is Method.STEP else [text]
                 self._unread[sample] = lines.pop()
                 self._lines.setdefault(sample, []).extend(filter(str.strip, lines))
-                usage = Usage()
-            case SampleDone(sample, tokens):
+            case SampleDone(sample):
                 self._lines.setdefault(sample, []).extend(filter(str.strip, [self._unread.pop(sample, "")]))
                 self._done.add(sample)
-                usage = Usage(completion_tokens=tokens)
-            case CompletionDone(tokens, cached):
-                usage = Usage(prompt_tokens=tokens, cache_hits=int(cached))
         proposals, dropped = self._parse(self._release())
         if not proposals and dropped == Dropped() and usage == Usage():
             return None

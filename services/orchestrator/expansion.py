@@ -117,4 +117,5 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         seed=options.seed,
         draw=ask.draw,
         model=options.propose_model,
+        fresh=options.fresh,
     )

@@ -72,6 +72,7 @@ class Judge:
             seed=self._options.seed,
             by_model=self._options.rules.trusts,
             model=self._options.value_model,
+            fresh=self._options.fresh,
         )
         with _settling(items):
             async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
@@ -91,6 +92,7 @@ class Judge:
                 sampling=self._options.validate_sampling,
                 seed=self._options.seed,
                 model=self._options.validate_model,
+                fresh=self._options.fresh,
             )
             for index, (state, proposal, _) in enumerate(items)
         ]

@@ -91,6 +91,7 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,
         seed=request.seed,
+        fresh=request.fresh,
         rules=rules,
         propose_price=settings.price(propose_model),
         value_price=settings.price(value_model),

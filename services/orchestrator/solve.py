@@ -56,6 +56,8 @@ class SolveOptions:
     batch_size: int
     """States sent to a worker in one call."""
     seed: int = 0
+    fresh: bool = False
+    """Whether models are asked anew, and no cache of their answers."""
     rules: Rules = field(default_factory=Rules)
     """The policy's own."""
     propose_price: Price = field(default_factory=Price)

@@ -8,6 +8,7 @@ from google.protobuf import struct_pb2
 
 from services.core.budget import Limits
 from services.core.ports import (
+    CallBegun,
     CompletionDone,
     CompletionEvent,
     CompletionRequest,
@@ -199,6 +200,7 @@ def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.G
         seed=request.seed,
         draw=request.draw,
         model=request.model,
+        fresh=request.fresh,
     )
 
 
@@ -215,6 +217,7 @@ def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -
         seed=message.seed,
         draw=message.draw,
         model=message.model,
+        fresh=message.fresh,
     )
 
 
@@ -263,6 +266,7 @@ def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2
         seed=request.seed,
         by_model=request.by_model,
         model=request.model,
+        fresh=request.fresh,
     )
 
 
@@ -277,6 +281,7 @@ def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) 
         seed=message.seed,
         by_model=message.by_model,
         model=message.model,
+        fresh=message.fresh,
     )
 
 
@@ -315,6 +320,7 @@ def validate_request_to_proto(request: ValidateRequest) -> validator_service_pb2
         sampling=sampling_to_proto(request.sampling),
         seed=request.seed,
         model=request.model,
+        fresh=request.fresh,
     )
 
 
@@ -328,6 +334,7 @@ def validate_request_from_proto(message: validator_service_pb2.ValidateRequest) 
         sampling=sampling_from_proto(message.sampling),
         seed=message.seed,
         model=message.model,
+        fresh=message.fresh,
     )
 
 
@@ -367,6 +374,7 @@ def completion_request_to_proto(request: CompletionRequest) -> language_model_se
         stop=request.stop,
         labels=request.labels,
         model=request.model,
+        fresh=request.fresh,
     )
 
 
@@ -380,13 +388,16 @@ def completion_request_from_proto(message: language_model_service_pb2.CompleteRe
         stop=tuple(message.stop),
         labels=tuple(message.labels),
         model=message.model,
+        fresh=message.fresh,
     )
 
 
 def completion_event_to_proto(event: CompletionEvent) -> language_model_service_pb2.CompleteResponse:
-    """Write a piece of a completion, or an end."""
+    """Write the beginning of a call, a piece of a completion, or an end."""
     wire = language_model_service_pb2
     match event:
+        case CallBegun(cached):
+            return wire.CompleteResponse(begun=wire.CallBegun(cached=cached))
         case TextDelta(sample, text):
             return wire.CompleteResponse(delta=wire.TextDelta(sample=sample, text=text))
         case SampleDone(sample, tokens, truncated, probabilities):
@@ -394,20 +405,22 @@ def completion_event_to_proto(event: CompletionEvent) -> language_model_service_
                 sample=sample, completion_tokens=tokens, truncated=truncated, label_probabilities=probabilities
             )
             return wire.CompleteResponse(sample_done=done)
-        case CompletionDone(tokens, cached):
-            return wire.CompleteResponse(done=wire.CompletionDone(prompt_tokens=tokens, cached=cached))
+        case CompletionDone(tokens):
+            return wire.CompleteResponse(done=wire.CompletionDone(prompt_tokens=tokens))
 
 
 def completion_event_from_proto(message: language_model_service_pb2.CompleteResponse) -> CompletionEvent:
-    """Read a piece of a completion, or an end."""
+    """Read the beginning of a call, a piece of a completion, or an end."""
     match message.WhichOneof("event"):
+        case "begun":
+            return CallBegun(message.begun.cached)
         case "delta":
             return TextDelta(message.delta.sample, message.delta.text)
         case "sample_done":
             done = message.sample_done
             return SampleDone(done.sample, done.completion_tokens, done.truncated, tuple(done.label_probabilities))
         case _:
-            return CompletionDone(message.done.prompt_tokens, message.done.cached)
+            return CompletionDone(message.done.prompt_tokens)
 
 
 # --- orchestrator ---------------------------------------------------------------------------------------------------

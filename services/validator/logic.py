@@ -55,6 +55,7 @@ class AnswerValidator:
                 seed=derive_seed(prompt.text, request.sampling, 1, request.seed),
                 stop=prompt.stop,
                 model=request.model,
+                fresh=request.fresh,
             )
             await completion.read(self._model, wanted)
         except KotError as error:

@@ -21,7 +21,7 @@ PROPOSAL_METHOD_CHAIN: ProposalMethod
 PROPOSAL_METHOD_DIRECT: ProposalMethod
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method", "model")
+    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method", "model", "fresh")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class GenerateRequest(_message.Message):
     DRAW_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    FRESH_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     state: _thought_pb2.State
@@ -42,7 +43,8 @@ class GenerateRequest(_message.Message):
     draw: int
     method: ProposalMethod
     model: str
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ...) -> None: ...
+    fresh: bool
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("updates",)

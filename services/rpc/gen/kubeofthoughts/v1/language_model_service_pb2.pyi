@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CompleteRequest(_message.Message):
-    __slots__ = ("prompt", "samples", "sampling", "seed", "stop", "labels", "model")
+    __slots__ = ("prompt", "samples", "sampling", "seed", "stop", "labels", "model", "fresh")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class CompleteRequest(_message.Message):
     STOP_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    FRESH_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     samples: int
     sampling: _thought_pb2.Sampling
@@ -24,17 +25,26 @@ class CompleteRequest(_message.Message):
     stop: _containers.RepeatedScalarFieldContainer[str]
     labels: _containers.RepeatedScalarFieldContainer[str]
     model: str
-    def __init__(self, prompt: _Optional[str] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ...) -> None: ...
+    fresh: bool
+    def __init__(self, prompt: _Optional[str] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
 
 class CompleteResponse(_message.Message):
-    __slots__ = ("delta", "sample_done", "done")
+    __slots__ = ("delta", "sample_done", "done", "begun")
     DELTA_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_DONE_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
     delta: TextDelta
     sample_done: SampleDone
     done: CompletionDone
-    def __init__(self, delta: _Optional[_Union[TextDelta, _Mapping]] = ..., sample_done: _Optional[_Union[SampleDone, _Mapping]] = ..., done: _Optional[_Union[CompletionDone, _Mapping]] = ...) -> None: ...
+    begun: CallBegun
+    def __init__(self, delta: _Optional[_Union[TextDelta, _Mapping]] = ..., sample_done: _Optional[_Union[SampleDone, _Mapping]] = ..., done: _Optional[_Union[CompletionDone, _Mapping]] = ..., begun: _Optional[_Union[CallBegun, _Mapping]] = ...) -> None: ...
+
+class CallBegun(_message.Message):
+    __slots__ = ("cached",)
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    cached: bool
+    def __init__(self, cached: _Optional[bool] = ...) -> None: ...
 
 class TextDelta(_message.Message):
     __slots__ = ("sample", "text")
