@@ -1,9 +1,11 @@
 """The Redis that pods share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from services.core.errors import InvalidInput
+from services.core.errors import InvalidInput, StoreUnavailable, StoreUnusable
 from services.settings import RedisSettings
 
 if TYPE_CHECKING:
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 64
 """At most so many; more commands at a time wait for one of them, as long as for an answer."""
+
+
+_FOR_NOW = ("MISCONF", "BUSY", "NOREPLICAS")
+"""What the server says, in the first word of an error, when it may serve later."""
 
 
 def connect(settings: RedisSettings) -> "Redis":
@@ -42,6 +48,28 @@ def connect(settings: RedisSettings) -> "Redis":
     except ValueError as error:
         raise _wrong("is no URL such as redis://localhost:6379/0") from error
     return Redis.from_pool(pool)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raise `StoreUnavailable` if Redis is away or full, `StoreUnusable` if it refuses; for a store's commands."""
+    from redis import exceptions
+
+    try:
+        yield
+    except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
+        raise StoreUnusable(
+            f"Redis lets nobody in, or not do this, with this password ({error}): set KOT_REDIS_PASSWORD"
+        ) from error
+    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        raise StoreUnavailable(f"Redis cannot be reached ({error or type(error).__name__})") from error
+    except exceptions.OutOfMemoryError as error:
+        raise StoreUnavailable("Redis is full: it has reached its `maxmemory`") from error
+    except exceptions.RedisError as error:
+        said = str(error)
+        if isinstance(error, (exceptions.ReadOnlyError, exceptions.MasterDownError)) or said.startswith(_FOR_NOW):
+            raise StoreUnavailable(f"Redis cannot do it for now ({said})") from error
+        raise StoreUnusable(f"Redis refuses ({said}): another program may use this server's keys") from error
 
 
 def _password(settings: RedisSettings) -> str:
