@@ -74,9 +74,9 @@ def task_of(selection: TaskSelection) -> Task:
 @lru_cache(maxsize=64)
 def define_task(definition: TaskDefinition) -> Task:
     """Return a task without code; `InvalidInput` says what is wrong with its definition."""
-    from services.tasks._prompts import PromptTask
+    from services.tasks._prompts import make_task
 
-    return PromptTask(definition)
+    return make_task(definition)
 
 
 def find_strategy(name: str) -> ModuleType:

@@ -152,5 +152,7 @@ def _describe(node: Node, *, on_solution: bool) -> Text:
 def _colour(value: Value | None) -> str:
     if value is None:
         return "bright_black"
+    if value.votes is not None:
+        return LIKELY
     labels = {SURE: value.sure, LIKELY: value.likely, IMPOSSIBLE: value.impossible}
     return max(labels, key=labels.__getitem__)

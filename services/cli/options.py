@@ -75,7 +75,12 @@ class Hyperparameters:
     value_samples: Annotated[
         int | None,
         Wire("value_samples"),
-        _search(help="Labels sampled to judge a state. (default: the model's probabilities; few-shot: 3)"),
+        _search(help="Labels, or votes, sampled to judge. (default: the model's probabilities; few-shot: 3; votes: 5)"),
+    ] = None
+    evaluate: Annotated[
+        Literal["value", "vote"] | None,
+        Wire("evaluation"),
+        _search(help="Judge each state alone, or let siblings be voted on. (default: vote if the task has a prompt)"),
     ] = None
     trust_arithmetic: Annotated[
         bool, Wire("trust_arithmetic"), _search("--trust-arithmetic", help="Check answers only, not each step.")

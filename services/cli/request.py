@@ -6,13 +6,17 @@ from typing import Any
 from services.cli.options import Hyperparameters
 from services.core.errors import InvalidInput
 from services.rpc.convert import definition_to_proto, settings_to_struct
+from services.rpc.gen.kubeofthoughts.v1 import evaluator_service_pb2, thought_pb2
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
-from services.rpc.gen.kubeofthoughts.v1 import thought_pb2
 
 _CONCURRENCY = {
     "sequential": wire.CONCURRENCY_MODEL_SEQUENTIAL,
     "level": wire.CONCURRENCY_MODEL_LEVEL,
     "async": wire.CONCURRENCY_MODEL_ASYNC,
+}
+_EVALUATIONS = {
+    "value": evaluator_service_pb2.EVALUATION_METHOD_VALUE,
+    "vote": evaluator_service_pb2.EVALUATION_METHOD_VOTE,
 }
 _PROMPT_STYLES = {"bare": thought_pb2.PROMPT_STYLE_BARE, "few-shot": thought_pb2.PROMPT_STYLE_FEW_SHOT}
 
@@ -50,6 +54,8 @@ def _put(request: wire.SolveRequest, path: str, value: Any) -> None:  # noqa: AN
         request.settings.MergeFrom(settings_to_struct({name: value}))
     elif path == "concurrency":
         request.concurrency = _CONCURRENCY[str(value)]
+    elif path == "evaluation":
+        request.evaluation = _EVALUATIONS[str(value)]
     elif name == "prompt_style":
         setattr(getattr(request, parent) if parent else request, name, _PROMPT_STYLES[str(value)])
     else:

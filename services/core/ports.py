@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.core.errors import KotError
-from services.core.task import Method, PromptStyle, TaskDefinition
+from services.core.task import EvaluationMethod, Method, PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Usage, Value, Verdict
 
 
@@ -169,14 +169,18 @@ class Proposer(Protocol):
 class EvaluateRequest:
     """Asks `model` for the values of a group of states.
 
-    `samples` labels are drawn for each; with 0, the model's probabilities are read where the prompt style puts the
-    label first. `by_model` asks the model even where the task's rule settles the matter.
+    By value, `samples` labels are drawn for each; with 0, the model's probabilities are read where the prompt style
+    puts the label first. `by_model` asks the model even where the task's rule settles the matter.
+
+    By vote, `samples` votes are drawn for all together: children of one state, 1 to `MOST_CHOICES`, whose values are
+    their shares of the votes. One alone needs no vote.
     """
 
     id: str
     task: TaskSelection
     states: tuple[State, ...]
     sampling: Sampling
+    method: EvaluationMethod = EvaluationMethod.VALUE
     samples: int = 0
     seed: int = 0
     by_model: bool = False
@@ -186,7 +190,10 @@ class EvaluateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateUpdate:
-    """The judgement of state `index` of one `EvaluateRequest`: its value, or the error that prevented it."""
+    """The judgement of state `index` of one `EvaluateRequest`: its value, or the error that prevented it.
+
+    What a vote has cost is told with the first state.
+    """
 
     id: str
     index: int
@@ -201,7 +208,7 @@ class Evaluator(Protocol):
     def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncGenerator[Sequence[EvaluateUpdate], None]:
         """Judge every state of a batch; updates come several at a time, in any order.
 
-        Raises `TemporaryError` if the stage as a whole fails; a failed state fails alone.
+        Raises `TemporaryError` if the stage as a whole fails; a failed state, or a failed vote, fails alone.
         """
         ...
 

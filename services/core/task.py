@@ -1,6 +1,7 @@
 """The port of a task: a class of problems, its prompts and its rules."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -28,9 +29,24 @@ class Method(StrEnum):
     """The answer at once (input-output prompting)."""
 
 
+class EvaluationMethod(StrEnum):
+    """How states are judged (Yao et al. 2023, section 3)."""
+
+    VALUE = "value"
+    """Each state alone: sure, likely or impossible."""
+    VOTE = "vote"
+    """The children of one expansion together: which of them is the most promising."""
+
+
+VOTES = 5
+"""Votes drawn for a group of states where a solve does not say (Yao et al. 2023, section 4.2)."""
+MOST_CHOICES = 20
+"""States that one vote may be about."""
+
+
 @dataclass(frozen=True, slots=True)
 class StyleDefaults:
-    """What suits a prompt style where a solve does not say."""
+    """What suits a prompt style, or a task in it, where a solve does not say."""
 
     samples: int
     """Completions drawn for a state."""
@@ -43,7 +59,7 @@ class StyleDefaults:
     chain_tokens: int
     """Tokens of one completion that goes the whole way to the answer."""
     value_tokens: int
-    """Tokens of one completion that judges."""
+    """Tokens of one completion that judges: a label, or a vote."""
     value_samples: int
     """Labels sampled for a state; 0 reads the model's probabilities, since the label is the first token."""
     verdict_tokens: int
@@ -76,7 +92,7 @@ STYLE_DEFAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDefinition:
-    """A task without code: three prompts, and what else a user says of a class of problems.
+    """A task without code: its prompts, and what else a user says of a class of problems.
 
     The prompts are templates: `services.tasks._prompts` says what may stand in them.
     """
@@ -85,28 +101,20 @@ class TaskDefinition:
     summary: str = ""
     example: str = ""
     depth: int
-    """Steps from the problem to an answer."""
+    """Steps from the problem to an answer, at most."""
     propose: str
     evaluate: str
     validate: str
+    vote: str = ""
+    """Asks which of several next steps is the most promising; if empty, steps are not voted on."""
     answer: str = ""
     """What a line begins with that completes a solution; if empty, all steps together are the solution."""
     propose_tokens: int = 0
     """Tokens of one completion that proposes; 0 here and below is what suits the prompt style."""
     evaluate_tokens: int = 0
-    """Tokens of one completion that judges a state."""
+    """Tokens of one completion that judges a state, or votes."""
     validate_tokens: int = 0
     """Tokens of one completion that judges an answer."""
-
-    def suited(self, defaults: StyleDefaults) -> StyleDefaults:
-        """Return what suits a prompt style, with the lengths that are set here."""
-        return replace(
-            defaults,
-            thought_tokens=self.propose_tokens or defaults.thought_tokens,
-            chain_tokens=self.propose_tokens or defaults.chain_tokens,
-            value_tokens=self.evaluate_tokens or defaults.value_tokens,
-            verdict_tokens=self.validate_tokens or defaults.verdict_tokens,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +122,14 @@ class Prompt:
     """A rendered prompt.
 
     `stop` texts end a completion and are not part of it. `labels` are set if the answer's first token is one of them,
-    so that an engine can give their probabilities instead of samples.
+    so that an engine can give their probabilities instead of samples. `whole` if a completion is one thought, whatever
+    its lines; else each line is one.
     """
 
     text: str
     stop: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    whole: bool = False
 
 
 class InvalidProblem(InvalidInput):
@@ -156,7 +166,7 @@ class Task(Protocol):
     example: str
     """A problem as a user would write it."""
     depth: int
-    """Steps from the problem to an answer."""
+    """Steps from the problem to an answer, at most."""
     checked: bool
     """Whether `validate` applies a rule, and so is always right. A task that is not is a `ModelValidated` too."""
     longest_thought: int
@@ -171,9 +181,9 @@ class Task(Protocol):
         ...
 
     def parse_thought(self, state: State, line: str, *, trust: bool) -> Proposal:
-        """Read one proposed line. With `trust`, what the line says it leads to is believed unchecked.
+        """Read one proposed line, or a whole completion where the prompt asked for it; the thought's text is one line.
 
-        Raises `MalformedThought` or `IllegalThought`.
+        With `trust`, what it says it leads to is believed unchecked. Raises `MalformedThought` or `IllegalThought`.
         """
         ...
 
@@ -215,3 +225,39 @@ class ModelValidated(Protocol):
     def parse_verdict(self, text: str) -> Verdict | None:
         """Read the verdict from the completion of a validate prompt; None if it has none."""
         ...
+
+
+@runtime_checkable
+class Votable(Protocol):
+    """What a task has besides, if a model can say which of several steps is the most promising.
+
+    Such a task is voted on unless a solve asks for values.
+    """
+
+    longest_choice: int
+    """Bytes by which one choice may make a vote's prompt longer."""
+
+    def vote_prompt(self, state: State, choices: Sequence[str], style: PromptStyle) -> Prompt:
+        """Ask which step from `state` is the best; `choices` are texts of thoughts, and are called 1, 2 and so on.
+
+        Raises `InvalidInput` for a state, or a choice, that is none of this task's.
+        """
+        ...
+
+    def parse_vote(self, text: str, count: int) -> int | None:
+        """Read the best of `count` choices, from 1, from one completion of a vote prompt; None if it names none."""
+        ...
+
+
+@runtime_checkable
+class OwnDefaults(Protocol):
+    """What a task has besides, if other lengths or numbers of samples suit it than its prompt style's."""
+
+    def defaults(self, style: PromptStyle) -> StyleDefaults:
+        """Return what suits this task in a prompt style."""
+        ...
+
+
+def defaults_of(task: Task, style: PromptStyle) -> StyleDefaults:
+    """Return what suits a task in a prompt style: its own, or else the style's."""
+    return task.defaults(style) if isinstance(task, OwnDefaults) else STYLE_DEFAULTS[style]

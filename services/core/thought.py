@@ -69,11 +69,17 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a state is worth: a share of samples, or the model's probability, for each label; at most 1 in all."""
+    """What a state is worth: a share of samples, or the model's probability, for each label; at most 1 in all.
+
+    Or, of a state that was voted on, no labels but the share of `votes` that it got of its group: at most 1 in all of
+    the group. That is worth relative to the other choices, so it is no label's: the best of bad choices is not sure,
+    and the last of good ones not impossible.
+    """
 
     sure: float = 0.0
     likely: float = 0.0
     impossible: float = 0.0
+    votes: float | None = None
 
     @staticmethod
     def certain(label: Label) -> "Value":
@@ -82,7 +88,13 @@ class Value:
 
     @property
     def score(self) -> float:
-        """What a search steers by, from 0 (dead end) to 1: a likely state counts half a sure one."""
+        """What a search steers by, from 0 (dead end) to 1: a likely state counts half a sure one.
+
+        Votes lie around that half, from a quarter to three quarters: where the defaults of no search prune, nor take a
+        thought for sure.
+        """
+        if self.votes is not None:
+            return 0.25 + 0.5 * self.votes
         return self.sure + 0.5 * self.likely
 
 

@@ -1,10 +1,11 @@
 """From states to values: the task's rule where it settles the matter, the model's judgement where it does not.
 
 The model says sure, likely or impossible (the value prompt of Yao et al. 2023, section 3): its own probabilities of the
-three where the label is the first token, else the shares of sampled labels.
+three where the label is the first token, else the shares of sampled labels. Or it sees a group of siblings and
+says which is the most promising (the vote prompt there): a state's worth is its share of the sampled votes.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -12,8 +13,8 @@ from services.core.completion import Completion
 from services.core.errors import InvalidInput, KotError
 from services.core.ports import CompletionRequest, EvaluateRequest, EvaluateUpdate, LanguageModel, TaskSelection
 from services.core.seeds import derive_seed
-from services.core.task import Prompt, Task
-from services.core.thought import Label, State, Value
+from services.core.task import MOST_CHOICES, EvaluationMethod, Prompt, Task, Votable
+from services.core.thought import Label, State, Usage, Value
 from services.rpc.streams import merge
 
 
@@ -25,13 +26,45 @@ class ModelEvaluator:
         self._find_task = find_task
 
     async def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncGenerator[Sequence[EvaluateUpdate], None]:
-        """Judge every state of the batch at the same time."""
-        states = [
-            self._evaluate(request, index, state) for request in batch for index, state in enumerate(request.states)
-        ]
-        async with aclosing(merge(states)) as ready:
+        """Judge every state and every group of the batch at the same time. Raises `InvalidInput` for an empty group."""
+        if not all(request.states for request in batch):
+            raise InvalidInput("there are no states to judge", field="states")
+        judged = [judging for request in batch for judging in self._judge(request)]
+        async with aclosing(merge(judged)) as ready:
             async for updates in ready:
                 yield updates
+
+    def _judge(self, request: EvaluateRequest) -> Iterator[AsyncGenerator[EvaluateUpdate, None]]:
+        if request.method is EvaluationMethod.VOTE:
+            yield self._vote(request)
+        else:
+            for index, state in enumerate(request.states):
+                yield self._evaluate(request, index, state)
+
+    async def _vote(self, request: EvaluateRequest) -> AsyncGenerator[EvaluateUpdate, None]:
+        completion = Completion()
+        shares: Sequence[float] = ()
+        error = None
+        try:
+            task = _votable(self._find_task(request.task))
+            parent, choices = _siblings(request)
+            prompt = task.vote_prompt(parent, choices, request.task.style)
+            if len(choices) == 1:
+                shares = [1.0]
+            else:
+                await completion.read(self._model, _completion(prompt, request))
+                votes = [task.parse_vote(text, len(choices)) for text in completion.texts.values()]
+                shares = vote_shares(votes, len(choices))
+        except KotError as failure:
+            error = failure
+        for index in range(len(request.states)):
+            yield EvaluateUpdate(
+                id=request.id,
+                index=index,
+                value=None if error else Value(votes=shares[index]),
+                usage=completion.usage if index == 0 else Usage(),
+                error=error,
+            )
 
     async def _evaluate(
         self, request: EvaluateRequest, index: int, state: State
@@ -50,6 +83,24 @@ class ModelEvaluator:
         else:
             value = _read_value(task, prompt, completion)
             yield EvaluateUpdate(id=request.id, index=index, value=value, usage=completion.usage)
+
+
+def _votable(task: Task) -> Votable:
+    if not isinstance(task, Votable):
+        raise InvalidInput(f"task {task.name} has no prompt for votes: its states are judged by value", field="method")
+    return task
+
+
+def _siblings(request: EvaluateRequest) -> tuple[State, list[str]]:
+    """Return the state that a vote's states go on from, and their last steps; `InvalidInput` for other groups."""
+    if len(request.states) > MOST_CHOICES:
+        raise InvalidInput(f"a vote is about {MOST_CHOICES} states at most, not {len(request.states)}", field="states")
+    if not request.samples:
+        raise InvalidInput("votes are sampled: at least one is needed", field="samples")
+    parents = {State(state.problem, state.steps[:-1]) for state in request.states}
+    if len(parents) > 1 or not all(state.steps for state in request.states):
+        raise InvalidInput("a vote is about states that differ in their last steps alone", field="states")
+    return parents.pop(), [state.steps[-1] for state in request.states]
 
 
 def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
@@ -75,6 +126,14 @@ def _read_value(task: Task, prompt: Prompt, completion: Completion) -> Value:
     if completion.probabilities:
         return Value(**dict(zip(prompt.labels, completion.probabilities, strict=True)))
     return _shares([task.parse_value(text) for text in completion.texts.values()])
+
+
+def vote_shares(votes: Sequence[int | None], count: int) -> list[float]:
+    """Return the share of the votes that each of `count` choices got; a vote is a choice's number, from 1.
+
+    A vote that names no choice counts for none, so that the shares are 1 in all at most.
+    """
+    return [votes.count(number) / len(votes) for number in range(1, count + 1)]
 
 
 def _shares(labels: Sequence[Label | None]) -> Value:

@@ -16,7 +16,7 @@ from services.core.ports import (
     TextDelta,
 )
 from services.core.seeds import derive_seed
-from services.core.task import STYLE_DEFAULTS, IllegalThought, MalformedThought, Method, Task
+from services.core.task import IllegalThought, MalformedThought, Method, Prompt, Task, defaults_of
 from services.core.thought import Dropped, Proposal, Usage
 from services.rpc.streams import merge
 
@@ -39,7 +39,7 @@ class Generator:
         try:
             task = self._find_task(request.task)
             prompt = task.propose_prompt(request.state, request.task.style, request.method)
-            reader, bill = _Reader(task, request), Bill()
+            reader, bill = _Reader(task, prompt, request), Bill()
             completion = CompletionRequest(
                 prompt=prompt.text,
                 samples=request.samples,
@@ -82,9 +82,11 @@ def _combined(updates: Sequence[ProposeUpdate]) -> list[ProposeUpdate]:
 class _Reader:
     """Turns the events of one completion into updates: lines of sample i come out after those of sample i - 1."""
 
-    def __init__(self, task: Task, request: ProposeRequest) -> None:
+    def __init__(self, task: Task, prompt: Prompt, request: ProposeRequest) -> None:
         self._task = task
         self._request = request
+        self._whole = prompt.whole or request.method is not Method.STEP
+        self._most_lines = defaults_of(task, request.task.style).lines
         self._unread: dict[int, str] = {}
         self._lines: dict[int, list[str]] = {}
         self._done: set[int] = set()
@@ -99,8 +101,8 @@ class _Reader:
         match event:
             case TextDelta(sample, text):
                 text = self._unread.get(sample, "") + text
-                # A step is a line; a solution is all that its sample says.
-                lines = text.split("\n") if self._request.method is Method.STEP else [text]
+                # A step is a line, or all that its sample says where the prompt asked for that; a solution always is.
+                lines = [text] if self._whole else text.split("\n")
                 self._unread[sample] = lines.pop()
                 self._lines.setdefault(sample, []).extend(filter(str.strip, lines))
             case SampleDone(sample):
@@ -113,7 +115,7 @@ class _Reader:
 
     def _release(self) -> list[str]:
         released: list[str] = []
-        most = STYLE_DEFAULTS[self._request.task.style].lines
+        most = self._most_lines
         while True:
             lines = self._lines.pop(self._next, [])
             released += lines[: most - self._taken]

@@ -165,7 +165,7 @@ class Driver:
         size = self._options.batch_size
         for first in range(0, len(started), size):
             batch = started[first : first + size]
-            self._spawn(propose(batch, self._options, self._stages.proposer, self._judge.judge))
+            self._spawn(propose(batch, self._options, self._stages.proposer, self._judge))
         return short
 
     def _capacity(self) -> int:

@@ -1,7 +1,7 @@
 """One expansion under way: what a policy asked for, and what has come of it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -10,10 +10,8 @@ from services.core.errors import KotError, ModelFailed, WorkerUnavailable
 from services.core.ports import Proposer, ProposeRequest, ProposeUpdate
 from services.core.search import Ask
 from services.core.thought import Dropped, Proposal, State, Usage
-from services.orchestrator.judging import Judged, Judgement
+from services.orchestrator.judging import Judge, Judged, Judgement
 from services.orchestrator.solve import SolveOptions
-
-JudgeThought = Callable[[State, Proposal], Judged]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +37,8 @@ class Expansion:
     """How many of them were new."""
     error: KotError | None = None
     _untold: list[tuple[Proposal, Judged]] = field(default_factory=list)
+    _group: list[Proposal] = field(default_factory=list)
+    """What is to be voted on, once all of it is there."""
     _texts: set[str] = field(default_factory=set)
     _proposed: bool = False
 
@@ -58,8 +58,8 @@ class Expansion:
         self._untold = [(proposal, judged) for proposal, judged in self._untold if not judged.done()]
         return ready
 
-    def take(self, update: ProposeUpdate, options: SolveOptions, judge: JudgeThought) -> None:
-        """Add an update of the generator and have its thoughts judged."""
+    def take(self, update: ProposeUpdate, options: SolveOptions, judge: Judge) -> None:
+        """Add an update of the generator and have its thoughts judged; a vote waits for the last of them."""
         self.dropped += update.dropped
         self.usage += options.propose_price.charged(update.usage)
         for proposal in update.proposals:
@@ -67,23 +67,28 @@ class Expansion:
                 # A broken call that was made again: nothing is counted twice but what was spent twice.
                 continue
             self._texts.add(proposal.text)
-            judged = judge(self.state, proposal)
-            self._untold.append((proposal, judged))
-            judged.add_done_callback(lambda _: self.news.set())
+            if options.votes_on(self.ask):
+                self._group.append(proposal)
+            else:
+                self._await(proposal, judge.judge(self.state, proposal))
         if update.done:
-            self.end(update.error)
+            self.end(update.error, judge)
 
-    def end(self, error: KotError | None) -> None:
-        """No more thoughts will come."""
+    def end(self, error: KotError | None, judge: Judge) -> None:
+        """No more thoughts will come: what there is can be voted on."""
         if not self._proposed:
+            for proposal, judged in zip(self._group, judge.vote(self.state, self._group), strict=True):
+                self._await(proposal, judged)
             self._proposed = True
             self.error = error
             self.news.set()
 
+    def _await(self, proposal: Proposal, judged: Judged) -> None:
+        self._untold.append((proposal, judged))
+        judged.add_done_callback(lambda _: self.news.set())
 
-async def propose(
-    expansions: Sequence[Expansion], options: SolveOptions, proposer: Proposer, judge: JudgeThought
-) -> None:
+
+async def propose(expansions: Sequence[Expansion], options: SolveOptions, proposer: Proposer, judge: Judge) -> None:
     """Run a batch of expansions in one call; thoughts are judged as they come.
 
     Raises `WorkerUnavailable`; any other error fails the expansions that it leaves open.
@@ -101,7 +106,7 @@ async def propose(
     except KotError as failure:
         error = failure
     for expansion in expansions:
-        expansion.end(error)
+        expansion.end(error, judge)
 
 
 def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> ProposeRequest:

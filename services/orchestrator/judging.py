@@ -1,13 +1,18 @@
-"""Judging thoughts as they stream in: each state once, however many branches reach it, in batches."""
+"""Judging thoughts: as they stream in, each state once, however many branches reach it, in batches; or by votes.
+
+A vote is about the children of one expansion, and what it says of one depends on the others. So it is not shared by
+branches that reach one state: of a thought with several parents, the vote counts that is told first.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.core.errors import KotError, ModelFailed, TemporaryError, WorkerUnavailable
 from services.core.ports import EvaluateRequest, ValidateRequest
+from services.core.task import EvaluationMethod
 from services.core.thought import Proposal, State, Usage, Value, Verdict
 from services.orchestrator.solve import SolveOptions, Stages
 
@@ -31,7 +36,21 @@ class Judgement:
 
 
 Judged = asyncio.Future[Judgement]
-_Item = tuple[State, Proposal, Judged]
+
+
+@dataclass(slots=True)
+class _Item:
+    """The step `proposal` from `state`, what is waited for of it, and what was `spent` before its judgement."""
+
+    state: State
+    proposal: Proposal
+    judged: Judged
+    spent: Usage = field(default_factory=Usage)
+
+    def settle(self, judgement: Judgement) -> None:
+        if not self.judged.done():
+            judgement.usage += self.spent
+            self.judged.set_result(judgement)
 
 
 class Judge:
@@ -44,6 +63,9 @@ class Judge:
         """Spent so far, told or not."""
         self._options = options
         self._stages = stages
+        self._spawn = spawn
+        self._by_group: dict[State, dict[str, Judged]] = {}
+        """What was voted on, by the state that it goes on from, and by key."""
         self._by_key: dict[str, Judged] = {}
         self._states = _Batcher(options.batch_size, lambda items: spawn(self._evaluate(items)))
         self._answers = _Batcher(options.batch_size, lambda items: spawn(self._validate(items)))
@@ -54,8 +76,31 @@ class Judge:
         if judged is None or _may_succeed_yet(judged):
             judged = self._by_key[proposal.key] = asyncio.get_running_loop().create_future()
             batcher = self._states if proposal.answer is None else self._answers
-            batcher.add((state, proposal, judged))
+            batcher.add(_Item(state, proposal, judged))
         return judged
+
+    def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
+        """Return the judgements of steps from `state`, which are compared with each other.
+
+        What was in a vote below this state before keeps that judgement, and is another choice to what is new.
+        """
+        judged = self._by_group.setdefault(state, {})
+        new: dict[str, Proposal] = {}
+        known: dict[str, Proposal] = {}
+        for proposal in proposals:
+            before = judged.get(proposal.key) or self._by_key.get(proposal.key)
+            if before is None or _may_succeed_yet(before):
+                judged[proposal.key] = asyncio.get_running_loop().create_future()
+                new[proposal.key] = proposal
+                continue
+            judged[proposal.key] = before
+            if proposal.key not in new and proposal.answer is None:
+                known[proposal.key] = proposal
+        if new:
+            # The cost of the vote is told with the first: that has to be a new one.
+            group = [*new.values(), *known.values()]
+            self._spawn(self._vote([_Item(state, each, judged[each.key]) for each in group]))
+        return [judged[proposal.key] for proposal in proposals]
 
     def close(self) -> None:
         """Send no more; what still waits to be sent stays unjudged."""
@@ -63,49 +108,83 @@ class Judge:
         self._answers.close()
 
     async def _evaluate(self, items: list[_Item]) -> None:
+        with _settling(items):
+            async for item, judgement in self._values(items, EvaluationMethod.VALUE):
+                item.settle(judgement)
+
+    async def _validate(self, items: list[_Item]) -> None:
+        with _settling(items):
+            async for item, judgement in self._verdicts(items):
+                item.settle(judgement)
+
+    async def _vote(self, items: list[_Item]) -> None:
+        """Settle steps by the vote; then check answers, the most voted first, until one is certain.
+
+        A verdict needs no vote: if that fails, answers are checked as they came.
+        """
+        answers = [item for item in items if item.proposal.answer is not None]
+        votes: dict[str, float] = {}
+        with _settling([item for item in items if item.proposal.answer is None]):
+            async for item, judgement in self._values(items, EvaluationMethod.VOTE):
+                if item.proposal.answer is None:
+                    item.settle(judgement)
+                else:
+                    item.spent += judgement.usage
+                    votes[item.proposal.key] = (judgement.value.votes if judgement.value else None) or 0.0
+        answers.sort(key=lambda item: -votes.get(item.proposal.key, 0.0))
+        for item in answers:
+            await self._validate([item])
+            if item.judged.result().verdict is Verdict.CERTAIN:
+                break
+        for item in answers:
+            # Nobody asks what is left after an answer that holds.
+            item.settle(Judgement())
+
+    async def _values(
+        self, items: list[_Item], method: EvaluationMethod
+    ) -> AsyncGenerator[tuple[_Item, Judgement], None]:
         request = EvaluateRequest(
             id="states",
             task=self._options.value_task,
-            states=tuple(State(state.problem, (*state.steps, proposal.text)) for state, proposal, _ in items),
+            states=tuple(State(item.state.problem, (*item.state.steps, item.proposal.text)) for item in items),
             sampling=self._options.value_sampling,
+            method=method,
             samples=self._options.value_samples,
             seed=self._options.seed,
             by_model=self._options.rules.trusts,
             model=self._options.value_model,
             fresh=self._options.fresh,
         )
-        with _settling(items):
-            async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
-                async for updates in ready:
-                    for update in updates:
-                        usage = self._options.value_price.charged(update.usage)
-                        self.usage += usage
-                        _settle(items[update.index], Judgement(update.value, usage=usage, error=update.error))
+        async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
+            async for updates in ready:
+                for update in updates:
+                    usage = self._options.value_price.charged(update.usage)
+                    self.usage += usage
+                    yield items[update.index], Judgement(update.value, usage=usage, error=update.error)
 
-    async def _validate(self, items: list[_Item]) -> None:
+    async def _verdicts(self, items: list[_Item]) -> AsyncGenerator[tuple[_Item, Judgement], None]:
         requests = [
             ValidateRequest(
                 id=str(index),
                 task=self._options.validate_task,
-                problem=state.problem,
-                answer=proposal.answer or "",
+                problem=item.state.problem,
+                answer=item.proposal.answer or "",
                 sampling=self._options.validate_sampling,
                 seed=self._options.seed,
                 model=self._options.validate_model,
                 fresh=self._options.fresh,
             )
-            for index, (state, proposal, _) in enumerate(items)
+            for index, item in enumerate(items)
         ]
-        with _settling(items):
-            async with aclosing(self._stages.validator.validate(requests)) as ready:
-                async for updates in ready:
-                    for update in updates:
-                        usage = self._options.validate_price.charged(update.usage)
-                        self.usage += usage
-                        judgement = Judgement(
-                            verdict=update.verdict, explanation=update.explanation, usage=usage, error=update.error
-                        )
-                        _settle(items[int(update.id)], judgement)
+        async with aclosing(self._stages.validator.validate(requests)) as ready:
+            async for updates in ready:
+                for update in updates:
+                    usage = self._options.validate_price.charged(update.usage)
+                    self.usage += usage
+                    judgement = Judgement(
+                        verdict=update.verdict, explanation=update.explanation, usage=usage, error=update.error
+                    )
+                    yield items[int(update.id)], judgement
 
 
 class _settling:  # noqa: N801 - reads as a clause of `with`
@@ -124,19 +203,13 @@ class _settling:  # noqa: N801 - reads as a clause of `with`
         if error is not None and (not isinstance(error, KotError) or isinstance(error, WorkerUnavailable)):
             return False
         for item in self._items:
-            _settle(item, Judgement(error=error or ModelFailed("the stage ended its answer without a judgement")))
+            item.settle(Judgement(error=error or ModelFailed("the stage ended its answer without a judgement")))
         return True
 
 
 def _may_succeed_yet(judged: Judged) -> bool:
     """Tell whether a judgement failed for a reason that may pass."""
     return judged.done() and not judged.cancelled() and isinstance(judged.result().error, TemporaryError)
-
-
-def _settle(item: _Item, judgement: Judgement) -> None:
-    judged = item[2]
-    if not judged.done():
-        judged.set_result(judgement)
 
 
 class _Batcher:

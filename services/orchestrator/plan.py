@@ -7,12 +7,13 @@ from types import ModuleType
 from services.core.errors import InvalidInput
 from services.core.ports import Sampling, TaskSelection
 from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
-from services.core.task import STYLE_DEFAULTS, Method, PromptStyle, StyleDefaults, Task
+from services.core.task import VOTES, EvaluationMethod, Method, PromptStyle, StyleDefaults, Task, Votable, defaults_of
 from services.orchestrator import auto
 from services.orchestrator.solve import Concurrency, SolveOptions
 from services.plugins import find_strategy, task_of
 from services.rpc.convert import (
     definition_from_proto,
+    evaluation_from_proto,
     limits_from_proto,
     sampling_from_proto,
     settings_from_struct,
@@ -51,7 +52,7 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
     style = style_from_proto(request.propose.prompt_style, selection.style)
     value_style = style_from_proto(request.value.prompt_style, selection.style)
     validate_style = style_from_proto(request.validate.prompt_style, selection.style)
-    defaults, value_defaults = _suited(selection, style), _suited(selection, value_style)
+    defaults, value_defaults = defaults_of(task, style), defaults_of(task, value_style)
     limits = limits_from_proto(request.budget)
     sampling = _sampling(request, defaults)
     given = settings_from_struct(request.settings)
@@ -67,7 +68,8 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         name = _pick(shape, given)
     strategy = find_strategy(name)
     rules: Rules = strategy.Policy.rules
-    value_samples = request.value_samples or rules.value_samples or value_defaults.value_samples
+    evaluation = _evaluation(request, task)
+    value_samples = request.value_samples or _samples(evaluation, rules, value_defaults)
     selection = replace(selection, trust_arithmetic=request.trust_arithmetic or rules.trusts)
     propose_model = request.propose.model or settings.propose_model
     value_model = request.value.model or settings.value_model
@@ -85,8 +87,10 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
         validate_model=validate_model,
         sampling=sampling,
         value_sampling=_value_sampling(request, value_defaults.value_tokens if value_samples else 1),
-        validate_sampling=_validate_sampling(request, _suited(selection, validate_style).verdict_tokens),
+        validate_sampling=_validate_sampling(request, defaults_of(task, validate_style).verdict_tokens),
+        evaluation=evaluation,
         value_samples=value_samples,
+        lines=defaults.lines,
         limits=limits,
         concurrency=_CONCURRENCY[request.concurrency],
         batch_size=request.request_batch_size if request.HasField("request_batch_size") else DEFAULT_BATCH_SIZE,
@@ -123,10 +127,19 @@ def _select(request: wire.SolveRequest, settings: OrchestratorSettings) -> TaskS
     return TaskSelection(name=definition.name, definition=definition, style=style)
 
 
-def _suited(selection: TaskSelection, style: PromptStyle) -> StyleDefaults:
-    """Return what suits a style, and the task if that has lengths of its own."""
-    defaults = STYLE_DEFAULTS[style]
-    return selection.definition.suited(defaults) if selection.definition else defaults
+def _evaluation(request: wire.SolveRequest, task: Task) -> EvaluationMethod:
+    """Return how states are judged: as is asked for, or else by vote where the task has a prompt for it."""
+    votable = isinstance(task, Votable)
+    asked = evaluation_from_proto(request.evaluation)
+    if asked is EvaluationMethod.VOTE and not votable:
+        message = f"task {task.name} has no prompt for votes: its states are judged by value"
+        raise InvalidInput(message, field="evaluation")
+    return asked or (EvaluationMethod.VOTE if votable else EvaluationMethod.VALUE)
+
+
+def _samples(evaluation: EvaluationMethod, rules: Rules, defaults: StyleDefaults) -> int:
+    """Return how many votes, or labels, are sampled where the request does not say."""
+    return VOTES if evaluation is EvaluationMethod.VOTE else rules.value_samples or defaults.value_samples
 
 
 def _pick(shape: auto.Shape, given: Mapping[str, object]) -> str:

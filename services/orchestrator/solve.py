@@ -7,7 +7,7 @@ from enum import StrEnum
 from services.core.budget import Cost, Limits, Price, Resource
 from services.core.ports import Evaluator, Proposer, Sampling, TaskSelection, Validator
 from services.core.search import Ask, Rules
-from services.core.task import STYLE_DEFAULTS, Method, ModelValidated, Prompt, Task
+from services.core.task import MOST_CHOICES, EvaluationMethod, Method, ModelValidated, Prompt, Task, Votable
 from services.core.thought import State, Usage
 
 TEMPLATE_TOKENS = 256
@@ -49,8 +49,13 @@ class SolveOptions:
     """How labels are drawn."""
     validate_sampling: Sampling
     """How verdicts are drawn, where a model gives them."""
+    evaluation: EvaluationMethod = EvaluationMethod.VALUE
+    """How steps are judged."""
     value_samples: int = 0
-    """Labels sampled for a state; 0 reads the model's probabilities where the prompt style puts the label first."""
+    """Labels sampled for a state; 0 reads the model's probabilities where the prompt style puts the label first.
+    Of votes, how many are sampled for a group."""
+    lines: int = 1
+    """Thoughts that one completion may list."""
     limits: Limits
     concurrency: Concurrency
     batch_size: int
@@ -67,31 +72,60 @@ class SolveOptions:
     validate_price: Price = field(default_factory=Price)
     """What the model charges that checks answers."""
 
+    def votes_on(self, ask: Ask) -> bool:
+        """Tell whether what an ask brings is voted on; whole solutions are not, since each is checked anyway."""
+        return self.evaluation is EvaluationMethod.VOTE and ask.method is Method.STEP
+
     def thoughts_at_most(self, ask: Ask, samples: int) -> int:
-        """Return how many thoughts `samples` completions can bring."""
+        """Return how many thoughts `samples` completions can bring; no more than one vote may be about."""
         if ask.method is not Method.STEP:
             return min(ask.max_thoughts, samples)
-        return min(ask.max_thoughts, samples * STYLE_DEFAULTS[self.task.style].lines)
+        most = min(ask.max_thoughts, samples * self.lines)
+        return min(most, MOST_CHOICES) if self.votes_on(ask) else most
 
     def worst_cost(self, task: Task, state: State, ask: Ask) -> Callable[[int, int], Cost]:
         """Return what so many samples, and so many thoughts of them, can cost at most, all judging included.
 
-        A step is judged or, if it is an answer, checked; a whole solution is checked. A prompt may have to be read
-        again for each sample.
+        A step is judged or, if it is an answer, checked; a whole solution is checked. Steps that are voted on may all
+        have to be checked besides. A prompt may have to be read again for each sample.
         """
         prompt = _most_tokens(task.propose_prompt(state, self.task.style, ask.method))
-        checking = self._worst_checking(task, state)
-        judging = checking.or_more(self._worst_judging(task, state)) if ask.method is Method.STEP else checking
+        judging = self._worst_judging(task, state, ask)
 
         def cost(samples: int, thoughts: int) -> Cost:
             thoughts = min(thoughts, self.thoughts_at_most(ask, samples))
             written = samples * self.sampling[ask.method].max_tokens
-            return Cost(nodes=thoughts) + _cost(samples * prompt, written, self.propose_price) + judging * thoughts
+            return Cost(nodes=thoughts) + _cost(samples * prompt, written, self.propose_price) + judging(thoughts)
 
         return cost
 
-    def _worst_judging(self, task: Task, state: State) -> Cost:
-        """Return what judging a child can cost: its prompt is longer than its parent's by at most a thought."""
+    def _worst_judging(self, task: Task, state: State, ask: Ask) -> Callable[[int], Cost]:
+        """Return what judging so many children of an ask can cost."""
+        checking = self._worst_checking(task, state)
+        if self.votes_on(ask):
+            voting = self._worst_vote(task, state)
+            return lambda thoughts: voting(thoughts) + checking * thoughts
+        if ask.method is Method.STEP:
+            checking = checking.or_more(self._worst_valuing(task, state))
+        return lambda thoughts: checking * thoughts
+
+    def _worst_vote(self, task: Task, state: State) -> Callable[[int], Cost]:
+        """Return what a vote about so many children can cost; one alone needs none."""
+        if not isinstance(task, Votable):
+            raise TypeError(f"task {task.name} has no prompt for votes")
+        prompt = _most_tokens(task.vote_prompt(state, (), self.value_task.style))
+        longest = task.longest_choice
+        written = self.value_samples * self.value_sampling.max_tokens
+
+        def cost(thoughts: int) -> Cost:
+            if thoughts < 2:
+                return Cost()
+            return _cost(self.value_samples * (prompt + thoughts * longest), written, self.value_price)
+
+        return cost
+
+    def _worst_valuing(self, task: Task, state: State) -> Cost:
+        """Return what judging a child alone can cost: its prompt is longer than its parent's by at most a thought."""
         prompt = _most_tokens(task.value_prompt(state, self.value_task.style)) + task.longest_thought
         samples = max(self.value_samples, 1)
         return _cost(samples * prompt, samples * self.value_sampling.max_tokens, self.value_price)

@@ -24,7 +24,7 @@ from services.core.ports import (
     ValidateUpdate,
 )
 from services.core.search import SettingDescription
-from services.core.task import Method, PromptStyle, TaskDefinition
+from services.core.task import EvaluationMethod, Method, PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.rpc.gen.kubeofthoughts.v1 import (
@@ -48,6 +48,11 @@ _METHODS = {
     Method.DIRECT: generator_service_pb2.PROPOSAL_METHOD_DIRECT,
 }
 _METHODS_BACK = {wire: method for method, wire in _METHODS.items()}
+_EVALUATIONS = {
+    EvaluationMethod.VALUE: evaluator_service_pb2.EVALUATION_METHOD_VALUE,
+    EvaluationMethod.VOTE: evaluator_service_pb2.EVALUATION_METHOD_VOTE,
+}
+_EVALUATIONS_BACK = {wire: method for method, wire in _EVALUATIONS.items()}
 _VERDICTS = {Verdict.CERTAIN: thought_pb2.VERDICT_CERTAIN, Verdict.IMPOSSIBLE: thought_pb2.VERDICT_IMPOSSIBLE}
 _VERDICTS_BACK = {wire: verdict for verdict, wire in _VERDICTS.items()}
 
@@ -84,6 +89,7 @@ def definition_to_proto(definition: TaskDefinition) -> thought_pb2.TaskDefinitio
         propose=definition.propose,
         evaluate=definition.evaluate,
         validate=definition.validate,
+        vote=definition.vote,
         answer=definition.answer,
         propose_tokens=definition.propose_tokens,
         evaluate_tokens=definition.evaluate_tokens,
@@ -101,6 +107,7 @@ def definition_from_proto(message: thought_pb2.TaskDefinition) -> TaskDefinition
         propose=message.propose,
         evaluate=message.evaluate,
         validate=message.validate,
+        vote=message.vote,
         answer=message.answer,
         propose_tokens=message.propose_tokens,
         evaluate_tokens=message.evaluate_tokens,
@@ -164,12 +171,13 @@ def usage_from_proto(message: thought_pb2.Usage) -> Usage:
 
 def value_to_proto(value: Value) -> thought_pb2.Value:
     """Write a value."""
-    return thought_pb2.Value(sure=value.sure, likely=value.likely, impossible=value.impossible)
+    return thought_pb2.Value(sure=value.sure, likely=value.likely, impossible=value.impossible, votes=value.votes)
 
 
 def value_from_proto(message: thought_pb2.Value) -> Value:
     """Read a value."""
-    return Value(message.sure, message.likely, message.impossible)
+    votes = message.votes if message.HasField("votes") else None
+    return Value(message.sure, message.likely, message.impossible, votes)
 
 
 def dropped_to_proto(dropped: Dropped) -> generator_service_pb2.Dropped:
@@ -254,13 +262,18 @@ def propose_update_from_proto(message: generator_service_pb2.GenerateUpdate) -> 
 # --- evaluator ------------------------------------------------------------------------------------------------------
 
 
+def evaluation_from_proto(message: evaluator_service_pb2.EvaluationMethod) -> EvaluationMethod | None:
+    """Read how states are judged; None if it is unspecified."""
+    return _EVALUATIONS_BACK.get(message)
+
+
 def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2.EvaluateRequest:
     """Write one request of a batch."""
     return evaluator_service_pb2.EvaluateRequest(
         id=request.id,
         task=task_to_proto(request.task),
         states=[state_to_proto(state) for state in request.states],
-        method=evaluator_service_pb2.EVALUATION_METHOD_VALUE,
+        method=_EVALUATIONS[request.method],
         samples=request.samples,
         sampling=sampling_to_proto(request.sampling),
         seed=request.seed,
@@ -276,6 +289,7 @@ def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) 
         id=message.id,
         task=task_from_proto(message.task),
         states=tuple(state_from_proto(state) for state in message.states),
+        method=evaluation_from_proto(message.method) or EvaluationMethod.VALUE,
         samples=message.samples,
         sampling=sampling_from_proto(message.sampling),
         seed=message.seed,

@@ -1,25 +1,28 @@
-"""Tasks without code: three prompts of a user's own, filled in and read here.
+"""Tasks without code: prompts of a user's own, filled in and read here.
 
-A prompt is a template. `{problem}`, `{steps}` (one a line), `{last}` and `{answer}` stand for text that is put in as it
-is: nothing in it is filled in again. `{{` and `}}` are braces.
+A prompt is a template. `{problem}`, `{steps}` (one a line), `{last}`, `{answer}` and `{choices}` (one a line, with
+numbers) stand for text that is put in as it is: nothing in it is filled in again. `{{` and `}}` are braces.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 from services.core.errors import InvalidInput
 from services.core.task import (
+    STYLE_DEFAULTS,
     IllegalThought,
     InvalidProblem,
     MalformedThought,
     Method,
     Prompt,
     PromptStyle,
+    StyleDefaults,
     TaskDefinition,
 )
 from services.core.thought import Label, Proposal, State, Verdict
-from services.tasks._replies import LABELS, read_label, read_verdict
+from services.tasks._replies import LABELS, read_label, read_verdict, read_vote
 
 MAX_BYTES = {
     "name": 64,
@@ -28,6 +31,7 @@ MAX_BYTES = {
     "propose": 16_000,
     "evaluate": 16_000,
     "validate": 16_000,
+    "vote": 16_000,
     "answer": 64,
 }
 """Of each text of a definition."""
@@ -45,7 +49,7 @@ _LIST_MARKS = re.compile(r"(?:(?:[-*•]|[0-9]{1,3}[.)]) )+")
 
 
 class PromptTask:
-    """A task that a user has defined by three prompts. A model judges its answers too."""
+    """A task that a user has defined by prompts. A model judges its answers too."""
 
     checked = False
 
@@ -67,6 +71,7 @@ class PromptTask:
             "evaluate", definition.evaluate, may=("problem", "steps", "last"), must=("steps", "last")
         )
         self._validate = _Template("validate", definition.validate, may=("problem", "answer"), must=("answer",))
+        self._definition = definition
         self._mark = definition.answer
         if _clean(self._mark) != self._mark:
             raise _invalid(
@@ -74,6 +79,17 @@ class PromptTask:
             )
         self.longest_thought = (MAX_THOUGHT_BYTES + 1) * self._evaluate.count("steps", "last")
         self.longest_answer = MAX_ANSWER_BYTES * self._validate.count("answer")
+
+    def defaults(self, style: PromptStyle) -> StyleDefaults:
+        """Return what suits the style, with the lengths that are set here."""
+        suited, own = STYLE_DEFAULTS[style], self._definition
+        return replace(
+            suited,
+            thought_tokens=own.propose_tokens or suited.thought_tokens,
+            chain_tokens=own.propose_tokens or suited.chain_tokens,
+            value_tokens=own.evaluate_tokens or suited.value_tokens,
+            verdict_tokens=own.validate_tokens or suited.verdict_tokens,
+        )
 
     def normalize(self, problem: str) -> str:
         """Return the problem without the blanks around it."""
@@ -145,6 +161,31 @@ class PromptTask:
             return None
         answer = text[len(self._mark) :].strip()
         return answer if _says_something(answer) else None
+
+
+class VotablePromptTask(PromptTask):
+    """One with a prompt for votes."""
+
+    def __init__(self, definition: TaskDefinition) -> None:
+        """Raise as `PromptTask` does."""
+        super().__init__(definition)
+        self._vote = _Template("vote", definition.vote, may=("problem", "steps", "choices"), must=("choices",))
+        self.longest_choice = (MAX_THOUGHT_BYTES + len("20. \n")) * self._vote.count("choices")
+
+    def vote_prompt(self, state: State, choices: Sequence[str], style: PromptStyle) -> Prompt:
+        """Ask which step is the best: in the bare style a number alone."""
+        numbered = "\n".join(f"{number}. {choice}" for number, choice in enumerate(choices, start=1))
+        text = self._vote.fill(_facts(state) | {"choices": numbered})
+        return Prompt(text, stop=("\n",) if style is PromptStyle.BARE else ())
+
+    def parse_vote(self, text: str, count: int) -> int | None:
+        """Read the number after "best" in the last line, or at its beginning."""
+        return read_vote(text, count)
+
+
+def make_task(definition: TaskDefinition) -> PromptTask:
+    """Return the task that a definition makes, votable if it has a prompt for that. Raises as `PromptTask` does."""
+    return VotablePromptTask(definition) if definition.vote else PromptTask(definition)
 
 
 class _Template:

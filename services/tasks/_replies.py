@@ -16,6 +16,7 @@ _VERDICTS = {
     "no": Verdict.IMPOSSIBLE,
 }
 _VERDICT = re.compile(rf"(?:.*:)?\W*({'|'.join(_VERDICTS)})\b", re.IGNORECASE | re.ASCII)
+_VOTE = re.compile(r"(?:.*\bbest\b[^0-9]*|\W*(?:choice)?\W*)([0-9]{1,3})\b", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"\s*answer:\s*(\S.*)", re.IGNORECASE)
 
 
@@ -23,6 +24,13 @@ def read_label(text: str) -> Label | None:
     """Return the last label in the text; None if it has none."""
     labels = _LABEL.findall(text)
     return Label(labels[-1].lower()) if labels else None
+
+
+def read_vote(text: str, count: int) -> int | None:
+    """Return which of `count` choices the text's last line names: after "best", or at its beginning; None if none."""
+    *_, last = text.strip().splitlines() or [""]
+    match = _VOTE.match(last)
+    return int(match[1]) if match and 1 <= int(match[1]) <= count else None
 
 
 def refuse_longer(text: str, limit: int) -> None:

@@ -19,7 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import InvalidInput, Reason
-from services.core.task import InvalidProblem, ModelValidated, Prompt, PromptStyle, Task, ThoughtRejected
+from services.core.task import (
+    InvalidProblem,
+    ModelValidated,
+    Prompt,
+    PromptStyle,
+    Task,
+    ThoughtRejected,
+    Votable,
+    defaults_of,
+)
 from services.core.thought import Label, Proposal, State, Verdict
 
 LONGEST_CUE = 64
@@ -50,6 +59,11 @@ class TaskSuite:
         assert self.task.version
         assert self.task.summary.endswith(".")
         assert self.task.depth >= 1
+        for style in PromptStyle:
+            suited = defaults_of(self.task, style)
+            assert min(suited.samples, suited.lines) >= 1
+            lengths = (suited.thought_tokens, suited.chain_tokens, suited.value_tokens, suited.verdict_tokens)
+            assert min(lengths) >= 1
 
     @_often
     @given(st.text(max_size=60))
@@ -234,6 +248,51 @@ class TaskSuite:
                 for text in (noise, *_mutations(verdict.value, noise), *_lookalikes(verdict.value)):
                     assert self.task.parse_verdict(text) in (*Verdict, None)
             assert self.task.parse_verdict("") is not Verdict.CERTAIN
+
+    # --- votes ------------------------------------------------------------------------------------------------------
+
+    def test_a_vote_shows_its_choices_after_what_is_stable(self) -> None:
+        """A choice makes the prompt longer by no more than is said, since the budget reserves that much."""
+        if isinstance(self.task, Votable):
+            choices = [next(self._walk(path))[1].text for path in self.paths]
+            state = State(self._problem)
+            for style in PromptStyle:
+                alone, first, whole = (
+                    self.task.vote_prompt(state, choices[:count], style) for count in (0, 1, len(choices))
+                )
+                assert whole == self.task.vote_prompt(state, choices, style)
+                assert all(choice in whole.text for choice in choices)
+                longer = len(whole.text.encode()) - len(alone.text.encode())
+                assert longer <= self.task.longest_choice * len(choices)
+                before_choices = first.text.index(choices[0])
+                assert first.text[:before_choices] == whole.text[:before_choices]
+
+    @_often
+    @given(st.text(max_size=40), st.lists(st.text(max_size=40), max_size=3))
+    def test_a_vote_on_what_is_none_is_refused(self, noise: str, steps: list[str]) -> None:
+        """States and choices come over the wire: `InvalidInput` is raised for what is none, and nothing else."""
+        if isinstance(self.task, Votable):
+            for state in (State(noise, tuple(steps)), State(self._problem, tuple(steps))):
+                for style in PromptStyle:
+                    try:
+                        self.task.vote_prompt(state, [noise, *steps], style)
+                    except InvalidInput:
+                        continue
+
+    @_often
+    @given(st.text(max_size=60), st.integers(1, 20))
+    def test_any_text_is_a_vote_or_none(self, noise: str, count: int) -> None:
+        """Each number is read as itself, and what names no choice is no vote."""
+        if isinstance(self.task, Votable):
+            for number in range(1, count + 1):
+                for text in (str(number), f" {number}\n", f"as far as I see:\nBest: {number}\n"):
+                    assert self.task.parse_vote(text, count) == number
+            for number in (0, count + 1):
+                assert self.task.parse_vote(f"Best: {number}", count) is None
+            assert self.task.parse_vote("", count) is None
+            for text in (noise, *_mutations("Best: 1", noise), *_lookalikes("Best: 1")):
+                vote = self.task.parse_vote(text, count)
+                assert vote is None or vote in range(1, count + 1)
 
     # --- the walk ---------------------------------------------------------------------------------------------------
 

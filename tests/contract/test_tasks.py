@@ -20,6 +20,17 @@ PATHS = {
         ),
         ("25 / 75 = 0.33 (left: 0.33 3 6 50 100)", "100 * 0.33 = 33.33 (left: 3 6 33.33 50)"),
     ),
+    "creative_writing": (
+        (
+            "Plan:\nA keeper comes home.\n1. the dark tower\n2. the cat knows\n\n3. a meal\n4. the ticket",
+            "Passage:\nHe came by boat. The lighthouse had been dark for eleven years.\n\n"
+            "They all guessed why. Nobody had thought of asking the cat.\n\n"
+            "A cook was found. By noon the soup was cold on purpose.\n \n"
+            "Then his aunt left. She still keeps the ticket in her left shoe.\n",
+        ),
+        ("A cat tells the whole story.",),
+        ("Two tourists fight about lunch.",),
+    ),
     "crosswords": (
         ("h1. CRIME", "v5. enter (certain)", "h3. INPUT (high)", "h4. FALSE", "h2. LEMON", "h5. FLYER"),
         ("v5. ENTER", "h1. CRIME", "v2. RENAL", "h3. INPUT"),
@@ -77,6 +88,14 @@ INVALID = {
         "h1. Theft",
         "; ".join(f"{place}{i}. clue" for i in range(1, 6) for place in "hv"),
         "; ".join(f"{place}{i}. {'?' if i == 5 else 'clue'}" for place in "hv" for i in range(1, 6)),
+    ),
+    "creative_writing": (
+        "",
+        "One. Two. Three.",
+        "A\nB\nC\nD\nE",
+        "One. Two. Three. ?!\n",
+        "a\nb\nc\n...",
+        "a\nb\nc\n" + "d" * 401,
     ),
     "sorting": ("", "7", "1 " * 65, "one two", "3 1000", "3 -1", "3 ٤"),
     "sudoku": ("", "....", "." * 36, "1" * 16, "." * 15 + "٢", "." * 15 + "5", "1234 3412 2143 4321"),

@@ -12,7 +12,7 @@ from services.core import ports, tree
 from services.core.budget import Limits
 from services.core.errors import InvalidInput, KotError, Reason
 from services.core.ports import Sampling, TaskSelection, Usage
-from services.core.task import PromptStyle, TaskDefinition
+from services.core.task import EvaluationMethod, PromptStyle, TaskDefinition
 from services.core.thought import Dropped, Proposal, State, Thought, Value, Verdict
 from services.rpc import convert
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -24,14 +24,14 @@ texts = st.text(max_size=20)
 errors = st.builds(make_error, st.sampled_from(Reason), texts)
 usages = st.builds(Usage, counts, counts, counts, counts)
 dropped = st.builds(Dropped, counts, counts, counts)
-values = st.builds(Value, shares, shares, shares)
+values = st.builds(Value, shares, shares, shares, st.none() | shares)
 states = st.builds(State, texts, st.lists(texts, max_size=3).map(tuple))
 samplings = st.builds(
     Sampling, temperature=st.floats(0, 2), top_k=counts, top_p=st.floats(0.01, 1), max_tokens=st.integers(1, 4096)
 )
 definitions = st.builds(
     TaskDefinition, name=texts, summary=texts, example=texts, depth=counts, propose=texts, evaluate=texts,
-    validate=texts, answer=texts, propose_tokens=counts, evaluate_tokens=counts, validate_tokens=counts,
+    validate=texts, vote=texts, answer=texts, propose_tokens=counts, evaluate_tokens=counts, validate_tokens=counts,
 )  # fmt: skip
 tasks = st.builds(
     TaskSelection, name=texts, definition=st.none() | definitions, trust_arithmetic=st.booleans(),
@@ -68,7 +68,7 @@ PAIRS = {
     ),
     "evaluate_request": st.builds(
         ports.EvaluateRequest, id=texts, task=tasks, states=st.lists(states, max_size=3).map(tuple),
-        sampling=samplings, samples=counts, seed=seeds,
+        sampling=samplings, method=st.sampled_from(EvaluationMethod), samples=counts, seed=seeds,
     ),
     "evaluate_update": st.builds(
         ports.EvaluateUpdate, id=texts, index=counts, value=st.none() | values, usage=usages, error=st.none() | errors

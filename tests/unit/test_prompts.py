@@ -7,7 +7,14 @@ import pytest
 
 from services.cli.definition import read_definition
 from services.core.errors import InvalidInput
-from services.core.task import STYLE_DEFAULTS, IllegalThought, MalformedThought, Method, PromptStyle, TaskDefinition
+from services.core.task import (
+    IllegalThought,
+    MalformedThought,
+    Method,
+    PromptStyle,
+    TaskDefinition,
+    defaults_of,
+)
 from services.core.thought import State, Verdict
 from services.plugins import TASKS, define_task
 from services.tasks._replies import read_verdict
@@ -40,7 +47,7 @@ def test_a_file_says_what_is_wanted_and_the_rest_is_left_to_the_style(tmp_path):
         name="riddles", depth=3, propose="{problem} {steps} {last}", evaluate="{steps}", validate="{answer}",
         answer="So:", propose_tokens=70,
     )  # fmt: skip
-    suited = definition.suited(STYLE_DEFAULTS[PromptStyle.FEW_SHOT])
+    suited = defaults_of(define_task(definition), PromptStyle.FEW_SHOT)
     assert (suited.thought_tokens, suited.chain_tokens, suited.value_tokens) == (70, 70, 120)
 
 

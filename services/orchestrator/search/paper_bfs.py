@@ -93,4 +93,6 @@ def _worth(child: Child) -> float:
     if child.value is None:
         return WORTH.sure if child.verdict is Verdict.CERTAIN else 0.0
     value = child.value
+    if value.votes is not None:
+        return value.votes
     return WORTH.sure * value.sure + WORTH.likely * value.likely + WORTH.impossible * value.impossible

@@ -13,8 +13,10 @@ class EvaluationMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EVALUATION_METHOD_UNSPECIFIED: _ClassVar[EvaluationMethod]
     EVALUATION_METHOD_VALUE: _ClassVar[EvaluationMethod]
+    EVALUATION_METHOD_VOTE: _ClassVar[EvaluationMethod]
 EVALUATION_METHOD_UNSPECIFIED: EvaluationMethod
 EVALUATION_METHOD_VALUE: EvaluationMethod
+EVALUATION_METHOD_VOTE: EvaluationMethod
 
 class EvaluateRequest(_message.Message):
     __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model", "model", "fresh")

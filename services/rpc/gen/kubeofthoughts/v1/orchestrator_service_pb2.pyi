@@ -3,6 +3,7 @@ import datetime
 from services.rpc.gen.buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from services.rpc.gen.kubeofthoughts.v1 import evaluator_service_pb2 as _evaluator_service_pb2
 from services.rpc.gen.kubeofthoughts.v1 import generator_service_pb2 as _generator_service_pb2
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
 from google.protobuf.internal import containers as _containers
@@ -90,7 +91,7 @@ THOUGHT_STATUS_REJECTED: ThoughtStatus
 THOUGHT_STATUS_ANSWER: ThoughtStatus
 
 class SolveRequest(_message.Message):
-    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value", "definition", "validate", "fresh")
+    __slots__ = ("request_id", "problem", "task", "strategy", "settings", "sampling", "value_samples", "budget", "event_detail", "concurrency", "request_batch_size", "seed", "trust_arithmetic", "prompt_style", "propose", "value", "definition", "validate", "fresh", "evaluation")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +111,7 @@ class SolveRequest(_message.Message):
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     problem: str
     task: str
@@ -129,7 +131,8 @@ class SolveRequest(_message.Message):
     definition: _thought_pb2.TaskDefinition
     validate: StageModel
     fresh: bool
-    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ..., definition: _Optional[_Union[_thought_pb2.TaskDefinition, _Mapping]] = ..., validate: _Optional[_Union[StageModel, _Mapping]] = ..., fresh: _Optional[bool] = ...) -> None: ...
+    evaluation: _evaluator_service_pb2.EvaluationMethod
+    def __init__(self, request_id: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., settings: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., value_samples: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., event_detail: _Optional[_Union[EventDetail, str]] = ..., concurrency: _Optional[_Union[ConcurrencyModel, str]] = ..., request_batch_size: _Optional[int] = ..., seed: _Optional[int] = ..., trust_arithmetic: _Optional[bool] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ..., propose: _Optional[_Union[StageModel, _Mapping]] = ..., value: _Optional[_Union[StageModel, _Mapping]] = ..., definition: _Optional[_Union[_thought_pb2.TaskDefinition, _Mapping]] = ..., validate: _Optional[_Union[StageModel, _Mapping]] = ..., fresh: _Optional[bool] = ..., evaluation: _Optional[_Union[_evaluator_service_pb2.EvaluationMethod, str]] = ...) -> None: ...
 
 class StageModel(_message.Message):
     __slots__ = ("model", "sampling", "prompt_style")

@@ -36,7 +36,7 @@ class State(_message.Message):
     def __init__(self, problem: _Optional[str] = ..., steps: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TaskDefinition(_message.Message):
-    __slots__ = ("name", "summary", "example", "depth", "propose", "evaluate", "validate", "answer", "propose_tokens", "evaluate_tokens", "validate_tokens")
+    __slots__ = ("name", "summary", "example", "depth", "propose", "evaluate", "validate", "answer", "propose_tokens", "evaluate_tokens", "validate_tokens", "vote")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class TaskDefinition(_message.Message):
     PROPOSE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     EVALUATE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    VOTE_FIELD_NUMBER: _ClassVar[int]
     name: str
     summary: str
     example: str
@@ -59,7 +60,8 @@ class TaskDefinition(_message.Message):
     propose_tokens: int
     evaluate_tokens: int
     validate_tokens: int
-    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ..., propose: _Optional[str] = ..., evaluate: _Optional[str] = ..., validate: _Optional[str] = ..., answer: _Optional[str] = ..., propose_tokens: _Optional[int] = ..., evaluate_tokens: _Optional[int] = ..., validate_tokens: _Optional[int] = ...) -> None: ...
+    vote: str
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ..., propose: _Optional[str] = ..., evaluate: _Optional[str] = ..., validate: _Optional[str] = ..., answer: _Optional[str] = ..., propose_tokens: _Optional[int] = ..., evaluate_tokens: _Optional[int] = ..., validate_tokens: _Optional[int] = ..., vote: _Optional[str] = ...) -> None: ...
 
 class TaskReference(_message.Message):
     __slots__ = ("name", "trust_arithmetic", "prompt_style", "definition")
@@ -108,11 +110,13 @@ class Failure(_message.Message):
     def __init__(self, reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Value(_message.Message):
-    __slots__ = ("sure", "likely", "impossible")
+    __slots__ = ("sure", "likely", "impossible", "votes")
     SURE_FIELD_NUMBER: _ClassVar[int]
     LIKELY_FIELD_NUMBER: _ClassVar[int]
     IMPOSSIBLE_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
     sure: float
     likely: float
     impossible: float
-    def __init__(self, sure: _Optional[float] = ..., likely: _Optional[float] = ..., impossible: _Optional[float] = ...) -> None: ...
+    votes: float
+    def __init__(self, sure: _Optional[float] = ..., likely: _Optional[float] = ..., impossible: _Optional[float] = ..., votes: _Optional[float] = ...) -> None: ...
