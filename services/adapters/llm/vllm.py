@@ -55,7 +55,13 @@ class VllmModel:
         tokens = self._tokenize(request.prompt)
         reader = _Reader(request)
         try:
-            call = self._engine.generate(tokens_input(tokens), _sampling_params(request), next(self._ids))
+            # The shortest first, if priorities count at all: that is the least mean wait (Smith 1956).
+            call = self._engine.generate(
+                tokens_input(tokens),
+                _sampling_params(request),
+                next(self._ids),
+                priority=request.sampling.max_tokens,
+            )
             async with aclosing(call) as outputs:
                 async for output in outputs:
                     for piece in output.outputs:
@@ -133,7 +139,8 @@ def _sampling_params(request: CompletionRequest) -> Any:  # noqa: ANN401 - a vll
     )
 
 
-def _engine(settings: ModelSettings) -> _Engine:
+def start_engine(settings: ModelSettings) -> _Engine:
+    """Start vLLM's engine in a child process; raises whatever vLLM raises."""
     # Read when vLLM is imported. gRPC's threads do not survive a fork; nobody is told about this engine's use; and a
     # process that logs for programs has no room for pages of progress.
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
@@ -149,6 +156,7 @@ def _engine(settings: ModelSettings) -> _Engine:
         "gpu_memory_utilization": settings.vllm_memory,
         "dtype": settings.vllm_dtype,
         "max_num_seqs": settings.vllm_parallel,
+        "scheduling_policy": "priority" if settings.vllm_short_first else "fcfs",
         "enable_prefix_caching": True,
     }
     if current_platform.is_cpu():
@@ -181,7 +189,7 @@ def create(settings: ModelSettings) -> VllmModel:
         raise ModelUnusable("set KOT_VLLM_MODEL to a folder with weights in Hugging Face's format, or to a hub's name")
     try:
         # No variable holds the engine: vLLM keeps frames, and an engine that lives on complains when the process ends.
-        return VllmModel(_engine(settings), settings)
+        return VllmModel(start_engine(settings), settings)
     except ImportError as error:
         raise ModelUnusable("KOT_MODEL=vllm needs more packages: pip install 'kube-of-thoughts[vllm]'") from error
     except (OSError, RuntimeError, ValueError) as error:
