@@ -22,7 +22,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-heavy: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,graph,train]'
 	@touch $@
 
 solve: $(VENV)/.installed ## Solve PROBLEM (default: 1 1 11 11) with the embedded model.

@@ -154,6 +154,23 @@ class RedisSettings(_Settings):
     """Seconds that a connection to it, or an answer of it, may take."""
 
 
+class Neo4jSettings(_Settings):
+    """The Neo4j of the neo4j tree store; the variables are those that Neo4j's own tools read."""
+
+    uri: str = Field("", validation_alias="NEO4J_URI")
+    """Where it is: `neo4j://HOST:7687`, `bolt://HOST:7687`, or `neo4j+s://` and `bolt+s://` with TLS."""
+    username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
+    """Who we are there."""
+    password: SecretStr = Field(SecretStr(""), validation_alias="NEO4J_PASSWORD")
+    """The password; without one we show none."""
+    password_file: Path | None = Field(None, validation_alias="NEO4J_PASSWORD_FILE")
+    """A file that has the password; goes before `password`."""
+    database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
+    """The database there."""
+    timeout: PositiveFloat = Field(10.0, validation_alias="NEO4J_TIMEOUT")
+    """Seconds that a read or a write may take, with connecting and waiting."""
+
+
 class OrchestratorSettings(_Settings):
     """What the orchestrator takes on."""
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from services.settings import (
     ModelSettings,
+    Neo4jSettings,
     OrchestratorSettings,
     RedisSettings,
     ServerSettings,
@@ -17,8 +18,16 @@ from services.settings import (
 )
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|[^|]*) \|", re.MULTILINE)
-TOPICS = [ServerSettings, ModelSettings, RedisSettings, StageSettings, OrchestratorSettings, StateSettings]
+ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`|[^|]*) \|", re.MULTILINE)
+TOPICS = [
+    ServerSettings,
+    ModelSettings,
+    RedisSettings,
+    Neo4jSettings,
+    StageSettings,
+    OrchestratorSettings,
+    StateSettings,
+]
 
 
 def variables(topic: type[BaseSettings]) -> dict[str, object]:
