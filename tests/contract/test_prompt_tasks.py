@@ -25,3 +25,13 @@ class TestWithoutAMark(TaskSuite):
     task = define_task(replace(WORD_LADDER, answer="", depth=3))
     paths = (("cord", "card", "ward"), ("core",))
     invalid_problems = ("",)
+
+
+class TestWithVotes(TaskSuite):
+    """With a prompt for votes, steps are compared."""
+
+    task = define_task(
+        replace(WORD_LADDER, vote="From {problem}\nby {steps}\nto one of\n{choices}\nor {choices}?\nBest:")
+    )
+    paths = (("cord", "card", "ward", "warm", "Answer: cold, cord, card, ward, warm"), ("core", "care"))
+    invalid_problems = ("",)

@@ -19,6 +19,7 @@ from services.core.tree import Evaluated, Merged, Proposed, Pruned, Tree, Valida
 from services.orchestrator.plan import DEFAULT_BATCH_SIZE
 from services.rpc.convert import limits_from_proto, sampling_from_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2 import EvaluationMethod
 
 
 def grown(branching: int, depth: int, *, answered: bool) -> Tree:
@@ -146,6 +147,12 @@ def test_zero_is_given_and_sent():
     assert request.sampling.HasField("top_k")
     assert request.HasField("request_batch_size")
     assert dict(request.settings) == {"evaluation_threshold": 0.0}
+
+
+def test_how_states_are_judged_is_sent():
+    for evaluate in ("value", "vote"):
+        request = build_request("x", None, Hyperparameters(evaluate=evaluate), wire.EVENT_DETAIL_RESULT)
+        assert EvaluationMethod.Name(request.evaluation) == f"EVALUATION_METHOD_{evaluate.upper()}"
 
 
 def test_the_defaults_that_help_states_are_the_servers():

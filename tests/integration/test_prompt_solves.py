@@ -221,3 +221,25 @@ async def test_a_validator_of_its_own_asks_the_model_that_its_settings_name(tmp_
         assert run.status == "SOLVED"
         assert run.result.answer.endswith("= 24")
         assert [started.end() for started in services] == [0, 0, 0, 0]
+
+
+VOTED = DEFINITION | {"vote": "Pick a word.\n{choices}\nLadder: {problem}\n{steps}\nPick:\n"}
+
+
+async def test_steps_are_voted_on_where_a_definition_has_a_prompt_for_it():
+    def choose(prompt, seed):
+        if not prompt.startswith("Pick a word."):
+            return play(prompt, seed)
+        words = [line.partition(". ")[2] for line in prompt.partition("Ladder:")[0].splitlines()[1:]]
+        [best] = [number for number, word in enumerate(words, start=1) if word in ("cord", "card", "ward", "warm")]
+        return f"the last letters fit\nBest: {best}"
+
+    model = Recorder(choose)
+    async with fleet(model) as target:
+        run = await ladder(target, definition=VOTED, strategy="dfs")
+        by_value = await ladder(target, definition=VOTED, evaluation="EVALUATION_METHOD_VALUE")
+    assert (run.status, run.result.answer) == ("SOLVED", ANSWER)
+    assert [request for request in model.requests if request.prompt.startswith("Pick a word.")]
+    assert all(event.evaluated.value.HasField("votes") for event in run.log if event.HasField("evaluated"))
+    assert by_value.status == "SOLVED"
+    assert not any(event.evaluated.value.HasField("votes") for event in by_value.log)

@@ -13,6 +13,7 @@ from services.core.task import (
     Method,
     PromptStyle,
     TaskDefinition,
+    Votable,
     defaults_of,
 )
 from services.core.thought import State, Verdict
@@ -228,3 +229,24 @@ def test_a_whole_solution_has_its_answer_in_the_last_line_that_is_marked():
 )
 def test_a_verdict_is_what_the_last_line_begins_with(text, verdict):
     assert read_verdict(text) is verdict
+
+
+# --- votes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_definition_with_a_prompt_for_votes_can_be_voted_on_and_no_other():
+    assert not isinstance(define_task(DEFINITION), Votable)
+    votable = define_task(replace(DEFINITION, vote="{problem}; {steps}; {choices}"))
+    assert isinstance(votable, Votable)
+    prompt = votable.vote_prompt(State("what walks?", ("a", "b")), ["c {steps}", "d"], PromptStyle.FEW_SHOT)
+    assert prompt.text == "what walks?; a\nb; 1. c {steps}\n2. d"
+    assert votable.parse_vote("Best: 2", 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("vote", "why"),
+    [("{problem}", "must have {choices}"), ("{choices} {last}", "it may have"), ("{choices}" * 9, "8 placeholders")],
+)
+def test_a_wrong_prompt_for_votes_is_refused_with_its_line(tmp_path, vote, why):
+    with pytest.raises(InvalidInput, match=f"line 6: vote .*{why}"):
+        read_definition(written(tmp_path, f"{GOOD}vote: '{vote}'\n"))

@@ -14,8 +14,8 @@ _OPENING, _CLOSING = "\"'(\u2018\u201c", "\"')\u2019\u201d"
 """Quotes, straight and typographic."""
 _BETWEEN_SENTENCES = re.compile(rf"(?:(?<=[.!?])|(?<=[.!?][{_CLOSING}]))\s+(?=[{_OPENING}]?[A-Z0-9])")
 _BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
-_PLAN = re.compile(r"(?:\W*plan\s*:\s*)+", re.IGNORECASE | re.ASCII)
-_PASSAGE = re.compile(r"^[^\w\n]*passage\W*:\W*", re.IGNORECASE | re.ASCII | re.MULTILINE)
+_PLAN = re.compile(r"(?:\W*plan\s*:\s*)+", re.IGNORECASE)
+_PASSAGE = re.compile(r"^[^\w\n]*passage\W*:\W*", re.IGNORECASE | re.MULTILINE)
 _BREAK = "¶"
 """Between paragraphs, where a passage is one line."""
 _STRAIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
@@ -37,10 +37,10 @@ def read_sentences(text: str) -> tuple[str, ...]:
 
 def read_plan(text: str) -> str:
     """Return a plan as one line; what comes after it, and the word "Plan:", are left out. Raises `MalformedThought`."""
+    heading = _PLAN.match(text)
+    text = text[heading.end() :] if heading else text
     passage = _PASSAGE.search(text)
-    plan = _squeezed(text[: passage.start()] if passage else text)
-    heading = _PLAN.match(plan)
-    return _checked(plan[heading.end() :] if heading else plan, MAX_PLAN_BYTES)
+    return _checked(_squeezed(text[: passage.start()] if passage else text), MAX_PLAN_BYTES)
 
 
 def read_passage(text: str) -> tuple[str, ...]:
