@@ -14,7 +14,7 @@ from services.adapters.sqlite_file import SqliteFile
 from services.core.stores import Step, StoredSolve, StoredThought
 from services.core.thought import Usage, Value
 from services.core.tree import Status
-from services.settings import StateSettings
+from services.settings import Neo4jSettings, StateSettings
 
 BATCH = 1000
 """Thoughts that are read at a time."""
@@ -104,9 +104,9 @@ _GET_PATH = f"""
     LEFT JOIN tree_thought AS parent ON parent.row = thought.parent ORDER BY above DESC"""  # noqa: S608 - made of constants
 
 
-def create(settings: StateSettings) -> "SqliteTrees":
+def create(state: StateSettings, _neo4j: Neo4jSettings) -> "SqliteTrees":
     """Open the file at `KOT_STATE_PATH`; raises as `SqliteFile` does."""
-    return SqliteTrees(settings.state_path)
+    return SqliteTrees(state.state_path)
 
 
 class SqliteTrees:
