@@ -220,3 +220,5 @@ class StateSettings(_Settings):
     """Seconds that a solve runs on when nobody watches it; then it is parked, if its log outlives the process."""
     log_patience: PositiveFloat = 30.0
     """Seconds that a solve waits for a log that is away, before it ends."""
+    log_retention: PositiveFloat = 604_800.0
+    """Seconds that the redis log keeps a solve after its end; the sqlite log keeps it until its file is removed."""
