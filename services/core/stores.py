@@ -44,7 +44,10 @@ class SolveLog(Protocol):
     """How long a lease lasts that is not renewed."""
 
     async def begin(self, solve_id: str, begun: Begun) -> Lease:
-        """Open a log with its first record and claim it. Raises `DuplicateSolve` if there is one of this id."""
+        """Open a log with its first record and claim it. Raises `DuplicateSolve` if there is one of this id.
+
+        After an unclear failure it may be there; then it can be claimed once the lease has run out.
+        """
         ...
 
     async def claim(self, solve_id: str) -> Lease:
@@ -58,24 +61,28 @@ class SolveLog(Protocol):
     async def ask_to_end(self, solve_id: str) -> None:
         """Have the holder of the lease told, when it renews it next, to end the solve; void once it is released.
 
-        Raises `UnknownSolve`.
+        Who takes over from a holder that died is told, too. Nothing happens if the lease is released. Raises
+        `UnknownSolve`.
         """
         ...
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back; nothing happens if it is lost already."""
+        """Give the lease back, which voids it; nothing happens if it is lost already."""
         ...
 
     async def append(self, lease: Lease, length: int, records: Sequence[Record]) -> None:
         """Add records to a log of `length` records, and hold the lease for longer; on return they are durable.
 
-        Sent again after an unclear failure, with the same arguments, they are added once. Raises `LeaseLost` if
-        another has claimed the log, or it has another length.
+        Sent again after an unclear failure, with the same arguments, they are added once. A lease that ran out serves
+        until another claims the log. Raises `LeaseLost` if the lease is void, or the log has another length.
         """
         ...
 
     async def read(self, solve_id: str, after: int = 0, limit: int = 1000) -> Sequence[Record]:
-        """Return at most `limit` records from number `after` on; none if there are no more. Raises `UnknownSolve`."""
+        """Return at most `limit` records from number `after` on; none if there are no more. Raises `UnknownSolve`.
+
+        Fewer than `limit` may come although there are more: read on until none come.
+        """
         ...
 
     async def head(self, solve_id: str) -> LogHead:
@@ -83,7 +90,10 @@ class SolveLog(Protocol):
         ...
 
     async def heads(self, limit: int, before: str = "") -> Sequence[LogHead]:
-        """Return the newest logs, newest first; those that are older than the log of the solve `before`, if given."""
+        """Return the logs that were begun last, the last first; of those before the log of `before`, if given.
+
+        Raises `UnknownSolve` if there is no log of `before`.
+        """
         ...
 
     async def close(self) -> None:
@@ -98,14 +108,22 @@ Numbered = tuple[int, Record]
 
 
 class Bus(Protocol):
-    """Live records, to any number of watchers. It may lose some: what is missing is read from the log."""
+    """Live records, to any number of watchers. It may lose some: what is missing is read from the log.
+
+    A lost record shows as a gap in the numbers, when a later one comes. None may come after the last one: who must not
+    miss that looks at the log now and then.
+    """
 
     async def publish(self, solve_id: str, number: int, records: Sequence[Record]) -> None:
         """Send records, the first of which has this number, to who is subscribed; waits for none of them."""
         ...
 
     def subscribe(self, solve_id: str) -> AbstractAsyncContextManager[AsyncGenerator[Sequence[Numbered], None]]:
-        """Receive what is published while the context lasts. One who reads too slowly misses some."""
+        """Receive what is published while the context lasts, in order, each at most once.
+
+        One who reads too slowly misses older ones, never the newest. Ends when the bus is closed; raises
+        `StoreUnavailable`, after what it has received, when the bus is away: then read the log, and subscribe anew.
+        """
         ...
 
     async def close(self) -> None:
