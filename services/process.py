@@ -2,19 +2,20 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
 
+from services.adapters.cache import create_cache
 from services.adapters.lazy import WhenNeeded
 from services.adapters.llm import create_model
 from services.adapters.mortal import UntilDeath
 from services.core.errors import KotError
 from services.core.ports import LanguageModel
 from services.rpc.server import Mount, ServedInVain, serve_until_told
-from services.settings import ModelSettings, ServerSettings, read_settings
+from services.settings import CacheSettings, ModelSettings, ServerSettings, read_settings
 from services.telemetry import logs
 
 UNUSABLE = 78
@@ -24,7 +25,7 @@ DIED = 70
 
 
 def run(
-    service: str, assemble: Callable[[AsyncExitStack], Sequence[Mount]], *, died: asyncio.Event | None = None
+    service: str, assemble: Callable[[AsyncExitStack], Awaitable[Sequence[Mount]]], *, died: asyncio.Event | None = None
 ) -> None:
     """Serve what `assemble` returns until SIGTERM; what it opened, it pushes on the stack to be closed in the end.
 
@@ -34,7 +35,7 @@ def run(
     async def serve(settings: ServerSettings) -> None:
         async with AsyncExitStack() as resources:
             address = f"{settings.host}:{settings.port}"
-            mounts = assemble(resources)
+            mounts = await assemble(resources)
             await serve_until_told(mounts, address, drain_seconds=settings.drain_seconds, died=died)
 
     _configure_logs(service, ServerSettings.model_construct())
@@ -52,15 +53,18 @@ def run(
 def run_with_model(
     service: str, mounts: Callable[[LanguageModel], Sequence[Mount]], *, when_needed: bool = False
 ) -> None:
-    """Do the same for a service with a language model of its own, which ends when its model dies.
+    """Do the same for a service with a language model of its own, and the cache of that; it ends when its model dies.
 
     With `when_needed` the model is made when it is first asked.
     """
     died = asyncio.Event()
 
-    def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
+    async def with_model(resources: AsyncExitStack) -> Sequence[Mount]:
         settings = read_settings(ModelSettings)
-        model = WhenNeeded(lambda: create_model(settings)) if when_needed else create_model(settings)
+        cache = await create_cache(read_settings(CacheSettings))
+        if cache:
+            resources.push_async_callback(cache.close)
+        model = WhenNeeded(lambda: create_model(settings, cache)) if when_needed else create_model(settings, cache)
         resources.push_async_callback(model.close)
         return mounts(UntilDeath(model, died))
 

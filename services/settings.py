@@ -195,6 +195,21 @@ class OrchestratorSettings(_Settings):
         return self.prices.get(model, Price())
 
 
+class CacheSettings(_Settings):
+    """Where answers of models are kept, so that the same question is asked once."""
+
+    cache: str = "memory"
+    """A module of `services.adapters.cache`: `memory`, in this process, or `redis`, for all pods; `none` is nowhere."""
+    cache_bytes: PositiveInt = 64 * 2**20
+    """Bytes that the memory cache may have; what was not read for longest goes first."""
+    cache_value_bytes: PositiveInt = 2**20
+    """Bytes that one answer may have to be kept."""
+    cache_seconds: PositiveFloat = 86_400.0
+    """Seconds that an answer is kept."""
+    cache_claim_seconds: PositiveFloat = Field(5.0, ge=0.1)
+    """Without news from the process that asks a model, another that waits for its answer asks after so long."""
+
+
 def default_state() -> Path:
     """Return where the embedded stores keep their file: the user's folder for data (XDG base directories)."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
@@ -208,8 +223,6 @@ class StateSettings(_Settings):
     """The log of solves: `sqlite`, `redis`, or `memory`, which keeps nothing."""
     bus: str = "memory"
     """What carries live events to watchers: `memory`, in this process, or `redis`, between pods."""
-    cache: str = "memory"
-    """Where answers of models are kept: `memory`, in this process, `redis`, for all pods, or `none`."""
     tree: str = "sqlite"
     """Where trees are kept to be explored: `sqlite`, `neo4j` or `none`."""
     state_path: Path = Field(default_factory=default_state)

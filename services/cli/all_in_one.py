@@ -5,13 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from services.adapters.cache import create_cache
 from services.adapters.llm import create_model
 from services.core.ports import LanguageModel
 from services.evaluator import wiring as evaluator
 from services.generator import wiring as generator
 from services.orchestrator import wiring as orchestrator
 from services.rpc.server import Mount, serving
-from services.settings import ModelSettings, OrchestratorSettings, StageSettings, read_settings
+from services.settings import CacheSettings, ModelSettings, OrchestratorSettings, StageSettings, read_settings
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0
@@ -22,8 +23,7 @@ DRAIN_SECONDS = 1.0
 async def all_in_one(settings: ModelSettings) -> AsyncGenerator[str, None]:
     """Serve everything on a private socket while the context lasts; gives the target to dial."""
     async with AsyncExitStack() as resources:
-        model = create_model(settings)
-        resources.push_async_callback(model.close)
+        model = await cached_model(settings, resources)
         address = private_address(resources)
         mounts = [*orchestrator_over(address, resources), *stages_with(model)]
         await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
@@ -38,6 +38,16 @@ async def orchestrator_alone() -> AsyncGenerator[str, None]:
         mounts = orchestrator_over(address, resources)
         await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
         yield address
+
+
+async def cached_model(settings: ModelSettings, resources: AsyncExitStack) -> LanguageModel:
+    """Return the model, with the cache of its answers; both are closed with `resources`."""
+    cache = await create_cache(read_settings(CacheSettings))
+    if cache:
+        resources.push_async_callback(cache.close)
+    model = create_model(settings, cache)
+    resources.push_async_callback(model.close)
+    return model
 
 
 def private_address(resources: AsyncExitStack) -> str:

@@ -3,9 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from services.adapters.llm import create_model
 from services.adapters.mortal import UntilDeath
-from services.cli.all_in_one import DRAIN_SECONDS, orchestrator_over, private_address, stages_with
+from services.cli.all_in_one import DRAIN_SECONDS, cached_model, orchestrator_over, private_address, stages_with
 from services.core.errors import WorkerUnavailable
 from services.rpc.server import ServedInVain, serve_until_told, serving
 from services.settings import ModelSettings, ServerSettings, read_settings
@@ -20,8 +19,7 @@ async def serve(host: str, port: int) -> None:
     died = asyncio.Event()
     try:
         async with AsyncExitStack() as resources:
-            model = create_model(read_settings(ModelSettings))
-            resources.push_async_callback(model.close)
+            model = await cached_model(read_settings(ModelSettings), resources)
             stages = stages_with(UntilDeath(model, died))
             address = private_address(resources)
             public = [*orchestrator_over(address, resources), *stages]

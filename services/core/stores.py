@@ -7,6 +7,7 @@ never will as it is. None blocks longer than its settings say.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from services.core.history import Begun, Record
@@ -128,6 +129,48 @@ class Bus(Protocol):
 
     async def close(self) -> None:
         """Release what the bus holds."""
+        ...
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+
+class Turn(Enum):
+    """Whose turn it is to make what a cache does not have."""
+
+    OURS = "ours"
+    """Whoever was told so: it has claimed the key."""
+    ANOTHERS = "another's"
+    """Another has claimed the key; look again later."""
+
+
+class Cache(Protocol):
+    """Bytes by key, kept for a while, and claims: who looks for what another is making now, waits instead.
+
+    It may forget anything at any moment; then a thing is made twice. Whoever looks makes up a `claim`, a random word.
+    """
+
+    claim_seconds: float
+    """How long a claim lasts that is not renewed."""
+
+    async def look(self, key: str, claim: str) -> bytes | Turn:
+        """Return what is kept under the key; else claim it, unless another has, and say whose turn it is."""
+        ...
+
+    async def renew(self, key: str, claim: str) -> None:
+        """Hold the claim for another `claim_seconds`; nothing happens if it is lost."""
+        ...
+
+    async def keep(self, key: str, claim: str, value: bytes) -> None:
+        """Keep the value, if it is not too large, and give the claim back; whose claim it is does not matter."""
+        ...
+
+    async def release(self, key: str, claim: str) -> None:
+        """Give the claim back; nothing happens if it is lost, or never was."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the cache holds."""
         ...
 
 

@@ -23,6 +23,11 @@ def hold_to(seconds: float | None) -> None:
         _deadline.set(moment if earlier is None else min(earlier, moment))
 
 
+def lift() -> None:
+    """Hold the rest of this task to no deadline: for work that others wait for too, who have their own."""
+    _deadline.set(None)
+
+
 def time_left(own: float) -> float:
     """Return the seconds that a call may take: `own`, or what is left until the deadline, less a margin; at least 0."""
     deadline = _deadline.get()

@@ -75,6 +75,8 @@ class LanguageModelSuite:
     """More samples than the engine decodes at a time."""
     counts_do_not_matter: bool = False
     """Whether sample i is the same however many samples are drawn with it."""
+    knows_its_weights: bool = True
+    """Whether it has a revision; what it says is kept in no cache if not."""
 
     def opened(self) -> AbstractAsyncContextManager[LanguageModel]:
         """Open the model for one test."""
@@ -85,10 +87,10 @@ class LanguageModelSuite:
         return replace(request, **changes)  # type: ignore[arg-type]
 
     async def test_it_says_which_model_it_is(self) -> None:
-        """Cache keys contain both."""
+        """Cache keys contain name and revision."""
         async with self.opened() as model:
             assert model.name
-            assert model.revision
+            assert bool(model.revision) == self.knows_its_weights
 
     async def test_every_sample_ends_once_and_the_call_ends_last(self) -> None:
         """For one sample, several, and more than the engine decodes at a time."""

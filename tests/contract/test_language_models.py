@@ -54,6 +54,7 @@ class TestEmbeddedModel(LanguageModelSuite):
 class TestRemoteModel(LanguageModelSuite):
     """Over the wire, from a model whose calls are counted."""
 
+    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     counts_do_not_matter = True
@@ -73,6 +74,7 @@ class TestRemoteModel(LanguageModelSuite):
 class TestRemoteEmbeddedModel(LanguageModelSuite):
     """Over the wire, from the engine."""
 
+    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     too_long = "Input: " + "1 " * 5000

@@ -89,7 +89,8 @@ PAIRS = {
     "completion_event": st.one_of(
         st.builds(ports.TextDelta, counts, texts),
         st.builds(ports.SampleDone, counts, counts, st.booleans(), st.lists(shares, max_size=3).map(tuple)),
-        st.builds(ports.CompletionDone, counts, st.booleans()),
+        st.builds(ports.CallBegun, st.booleans()),
+        st.builds(ports.CompletionDone, counts),
     ),
     "event": st.one_of(
         st.builds(tree.Proposed, thoughts),

@@ -8,6 +8,7 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
 from services.settings import (
+    CacheSettings,
     ModelSettings,
     Neo4jSettings,
     OrchestratorSettings,
@@ -27,6 +28,7 @@ TOPICS = [
     StageSettings,
     OrchestratorSettings,
     StateSettings,
+    CacheSettings,
 ]
 
 

@@ -2,30 +2,32 @@
 
 from pydantic import ValidationError
 
+from services.adapters.llm._cached import CachedModel
 from services.adapters.llm._named import NamedModels
 from services.core.errors import ModelUnusable
 from services.core.ports import LanguageModel
+from services.core.stores import Cache
 from services.plugins import MODELS
 from services.settings import ModelSettings
 
 
-def create_model(settings: ModelSettings) -> LanguageModel:
-    """Return the model that the settings name, and those that it can be asked for by name.
+def create_model(settings: ModelSettings, cache: Cache | None = None) -> LanguageModel:
+    """Return the model that the settings name, and those that it can be asked for by name; `cache` has their answers.
 
     Raises `ModelUnusable` if there is no such backend, or it cannot be used.
     """
-    others = {name: _create(_changed(settings, name)) for name in settings.models}
-    return NamedModels(_create(settings), others)
+    others = {name: _create(_changed(settings, name), cache) for name in settings.models}
+    return NamedModels(_create(settings, cache), others)
 
 
-def _create(settings: ModelSettings) -> LanguageModel:
+def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
     try:
         backend = MODELS.load(settings.model)
     except KeyError as error:
         known = ", ".join(MODELS.names())
         raise ModelUnusable(f"KOT_MODEL names no backend {settings.model!r}; there are: {known}") from error
     model: LanguageModel = backend.create(settings)
-    return model
+    return CachedModel(model, cache) if cache and model.revision else model
 
 
 def _changed(settings: ModelSettings, name: str) -> ModelSettings:

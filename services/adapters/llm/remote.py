@@ -17,9 +17,10 @@ class RemoteModel:
     """A `LanguageModel` behind `LanguageModelService.Complete`."""
 
     name = "remote"
+    revision = ""
+    """Whoever serves it knows, and keeps its answers."""
 
     def __init__(self, target: str, *, timeout: float) -> None:
-        self.revision = target
         self._timeout = timeout
         self._target = target
         self._channel = dial(target)
