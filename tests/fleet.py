@@ -24,7 +24,7 @@ from services.rpc.convert import event_from_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.rpc.server import serving
-from services.settings import OrchestratorSettings, StageSettings
+from services.settings import OrchestratorSettings, StageSettings, StateSettings
 from services.tasks.game24 import script
 from services.validator import wiring as validator
 
@@ -48,10 +48,20 @@ async def socket():
 
 @asynccontextmanager
 async def fleet(
-    model=None, *, judge=None, max_solves=256, attempts=3, timeout=20.0, cold_start=5.0, prices=None, **targets
+    model=None,
+    *,
+    judge=None,
+    max_solves=256,
+    attempts=3,
+    timeout=20.0,
+    cold_start=5.0,
+    prices=None,
+    state=None,
+    **targets,
 ):
     """Serve everything at one socket and give the target; `generator`, `evaluator`, `validator` name other targets.
 
+    Solves are kept as `state` says: by default for as long as this lasts, and none runs on when its client has gone.
     `prices` are those of the models `big`, which proposes, and `small`, which judges.
 
     A callback that raises, or a task whose error nobody hears, fails the test in the end.
@@ -61,6 +71,9 @@ async def fleet(
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
     async with AsyncExitStack() as resources:
         address = await resources.enter_async_context(socket())
+        if state is None:
+            folder = Path(resources.enter_context(TemporaryDirectory(prefix="kot-test-")))
+            state = StateSettings(state_path=folder / "kot.db", detach_grace=0)
         stages = StageSettings(
             **{f"{stage}_target": targets.get(stage, address) for stage in ("generator", "evaluator", "validator")},
             stage_attempts=attempts,
@@ -77,6 +90,7 @@ async def fleet(
                     propose_model="big" if prices else "",
                     value_model="small" if prices else "",
                 ),
+                state,
             ),
             *generator.mounts(model),
             *evaluator.mounts(judge or model),

@@ -63,10 +63,16 @@ def service(name, folder, *, port=None, **environment):
     port = port or free_port()
     stderr = Path(folder) / f"{name}-{port}-{time.monotonic_ns()}.log"
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KOT_")}
+    own = {
+        "PORT": str(port),
+        "KOT_HOST": "127.0.0.1",
+        "KOT_MODEL": "scripted",
+        "KOT_STATE_PATH": str(Path(folder) / "kot.db"),
+    }
     with stderr.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", f"services.{name}"],
-            env=clean | {"PORT": str(port), "KOT_HOST": "127.0.0.1", "KOT_MODEL": "scripted"} | environment,
+            env=clean | own | environment,
             stdout=log,
             stderr=log,
         )

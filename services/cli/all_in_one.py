@@ -12,7 +12,7 @@ from services.evaluator import wiring as evaluator
 from services.generator import wiring as generator
 from services.orchestrator import wiring as orchestrator
 from services.rpc.server import Mount, serving
-from services.settings import CacheSettings, ModelSettings, OrchestratorSettings, StageSettings, read_settings
+from services.settings import CacheSettings, ModelSettings, OrchestratorSettings, StageSettings, StateSettings, read_settings
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0
@@ -66,4 +66,4 @@ def orchestrator_over(address: str, resources: AsyncExitStack) -> list[Mount]:
     stages = read_settings(StageSettings).model_copy(
         update={"generator_target": address, "evaluator_target": address, "validator_target": address}
     )
-    return orchestrator.mounts(resources, stages, read_settings(OrchestratorSettings))
+    return orchestrator.mounts(resources, stages, read_settings(OrchestratorSettings), read_settings(StateSettings))

@@ -90,6 +90,8 @@ class Rules:
     """Whether what a model says is believed: no step is checked, and no rule judges a state in the model's place."""
     value_samples: int = 0
     """Labels sampled for a state, where the request does not say; 0 is what suits the prompt style."""
+    version: str = "1"
+    """Changes when a policy asks, or prunes, otherwise than before: a stored search of another one is not taken up."""
 
 
 class SearchPolicy(Protocol):

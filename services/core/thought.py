@@ -138,3 +138,12 @@ class Usage:
             self.cache_hits + other.cache_hits,
             self.dollars + other.dollars,
         )
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.model_calls - other.model_calls,
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cache_hits - other.cache_hits,
+            self.dollars - other.dollars,
+        )

@@ -16,7 +16,7 @@ from services.orchestrator.solve import SolveOptions
 
 @dataclass(slots=True, eq=False)
 class Expansion:
-    """What an ask has brought so far, and what of it was told.
+    """What an ask has brought so far, and what of it was told, in this process or before.
 
     `news` is set when something is judged, or when there is nothing more to come: then it is `complete`.
     """
@@ -30,9 +30,9 @@ class Expansion:
     usage: Usage = field(default_factory=Usage)
     """Spent on proposing."""
     judging: Usage = field(default_factory=Usage)
-    """Spent on judging what was told."""
-    brought: bool = False
-    """Whether thoughts were told."""
+    """Spent on judging what was told, and on all that was told before."""
+    told: set[str] = field(default_factory=set)
+    """Ids of the thoughts that were told."""
     nodes: int = 0
     """How many of them were new."""
     error: KotError | None = None
@@ -41,6 +41,7 @@ class Expansion:
     """What is to be voted on, once all of it is there."""
     _texts: set[str] = field(default_factory=set)
     _proposed: bool = False
+    _reported: Usage = field(default_factory=Usage)
 
     @property
     def complete(self) -> bool:
@@ -51,6 +52,12 @@ class Expansion:
     def has_judged(self) -> bool:
         """Whether some of it is judged and untold."""
         return any(judged.done() for _, judged in self._untold)
+
+    def take_spent(self) -> Usage:
+        """Return what was spent since this was last asked."""
+        spent = self.usage + self.judging
+        since, self._reported = spent - self._reported, spent
+        return since
 
     def take_judged(self) -> list[tuple[Proposal, Judgement]]:
         """Return what is judged and untold, in the order of proposal, and keep the rest."""

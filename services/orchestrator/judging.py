@@ -79,6 +79,11 @@ class Judge:
             batcher.add(_Item(state, proposal, judged))
         return judged
 
+    def remember(self, key: str, judgement: Judgement) -> None:
+        """Take a judgement that was made before."""
+        judged = self._by_key[key] = asyncio.get_running_loop().create_future()
+        judged.set_result(judgement)
+
     def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
         """Return the judgements of steps from `state`, which are compared with each other.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-from services.core.errors import InvalidInput
+from services.core.errors import HistoryRefused, InvalidInput
 from services.core.ports import Sampling, TaskSelection
 from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
 from services.core.task import VOTES, EvaluationMethod, Method, PromptStyle, StyleDefaults, Task, Votable, defaults_of
@@ -43,6 +43,26 @@ class Plan:
     make_policy: Callable[[str], SearchPolicy]
     options: SolveOptions
     task: Task
+
+    @property
+    def versions(self) -> str:
+        """What a history depends on besides the request: under other ones it may not replay."""
+        options = self.options
+        styles = {
+            "propose": options.task.style,
+            "value": options.value_task.style,
+            "validate": options.validate_task.style,
+        }
+        models = {"propose": options.propose_model, "value": options.value_model, "validate": options.validate_model}
+        parts = [f"task {self.task.name} {self.task.version}", f"strategy {self.strategy} {options.rules.version}"]
+        parts += [f"{stage} {style}" for stage, style in styles.items()]
+        parts += [f"{stage} model {model}" for stage, model in models.items() if model]
+        return ", ".join(parts)
+
+    def check(self, versions: str) -> None:
+        """Raise `HistoryRefused` if a history was made under other versions."""
+        if versions != self.versions:
+            raise HistoryRefused(f"the solve began with {versions}; here it would go on with {self.versions}")
 
 
 def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:

@@ -1,45 +1,41 @@
-"""The orchestrator's service: one driver for each `Solve`, and its events as a stream."""
+"""The orchestrator's service: solves begun, followed, resumed and ended, and what is known of them."""
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import ModuleType
 from typing import Any
 
-import structlog
-
 from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
-from services.core.errors import DuplicateSolve, Overloaded, UnknownSolve
+from services.adapters.tree._projector import catch_up
+from services.core.errors import StoreUnusable
+from services.core.history import Awaited, Ended, Record
 from services.core.search import describe_settings
-from services.core.thought import Usage
-from services.core.tree import Event
+from services.core.stores import Step
 from services.orchestrator import auto
-from services.orchestrator.driver import Driver
-from services.orchestrator.plan import make_plan
-from services.orchestrator.solve import Outcome, Stages
+from services.orchestrator.messages import Messages, describe, thought_to_proto
+from services.orchestrator.recording import Recorder
+from services.orchestrator.solve import Stages
+from services.orchestrator.solves import Keeping, Solves
 from services.plugins import STRATEGIES, TASKS, find_strategy, find_task
-from services.rpc.convert import event_to_proto, setting_to_proto, usage_to_proto
+from services.rpc.convert import setting_to_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceServicer
-from services.rpc.streams import produced
+from services.rpc.history import FAILED
+from services.rpc.status import make_error
 from services.settings import OrchestratorSettings
-
-_log = structlog.get_logger()
 
 SILENT_WAKE_SECONDS = 0.5
 """A stage that takes longer than this to wake up is announced to the client."""
 FAREWELL_SECONDS = 0.25
 """Before the client's deadline, the search ends, so that its result still arrives."""
-MAX_UNREAD = 64
-"""Messages that wait for a slow client; then its search waits."""
-
-Send = Callable[[wire.SolveResponse], Awaitable[None]]
+DEFAULT_PAGE = 50
+"""Solves on a page, where the request does not say."""
 
 
 class OrchestratorServicer(OrchestratorServiceServicer):
-    """`OrchestratorService` over the three stages."""
+    """`OrchestratorService` over the three stages and the stores."""
 
     def __init__(
         self,
@@ -47,66 +43,76 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         evaluator: RemoteEvaluator,
         validator: RemoteValidator,
         settings: OrchestratorSettings,
+        keeping: Keeping,
         *,
         cold_start_timeout: float,
     ) -> None:
         self._stages = (proposer, evaluator, validator)
-        self._settings = settings
+        self._keeping = keeping
         self._cold_start_timeout = cold_start_timeout
-        self._running: dict[str, Driver] = {}
+        self._solves = Solves(Stages(*self._stages), settings, keeping, self._wake)
+
+    async def close(self) -> None:
+        """Park what runs."""
+        await self._solves.close()
+
+    # --- solves -----------------------------------------------------------------------------------------------------
 
     async def Solve(  # noqa: N802 - the wire's name
         self,
         request: wire.SolveRequest,
         context: Any,  # noqa: ANN401
     ) -> AsyncGenerator[wire.SolveResponse, None]:
-        """Solve one problem. Cancelling the call cancels the search and every call that it has in flight."""
-        plan = make_plan(request, self._settings)
+        """Begin a solve, unless it was begun before, and follow it."""
         solve_id = request.request_id or uuid.uuid4().hex
-        if solve_id in self._running:
-            raise DuplicateSolve(f"a solve {solve_id} is running already")
-        if len(self._running) >= self._settings.max_solves:
-            raise Overloaded(f"{self._settings.max_solves} solves are running already")
-        driver = Driver(plan.make_policy, plan.options, plan.task, Stages(*self._stages))
-        self._running[solve_id] = driver
+        remaining = context.time_remaining()
+        within = None if remaining is None else remaining - FAREWELL_SECONDS
+        with self._solves.followed(solve_id):
+            await self._solves.begin(solve_id, request, within)
+            async with aclosing(self._follow(solve_id, request.event_detail)) as messages:
+                async for message in messages:
+                    yield message
 
-        async def solve(send: Send) -> None:
-            root = driver.tree.root
-            accepted = wire.SolveAccepted(solve_id=solve_id, problem=root.text, root_id=root.id, strategy=plan.strategy)
-            await send(wire.SolveResponse(accepted=accepted))
-            await self._solve(solve_id, driver, request.event_detail, context.time_remaining, send)
-
-        try:
-            async with aclosing(produced(solve, max_unread=MAX_UNREAD)) as ready:
-                async for messages in ready:
-                    for message in messages:
-                        yield message
-        finally:
-            del self._running[solve_id]
-
-    async def _solve(
+    async def WatchSolve(  # noqa: N802 - the wire's name
         self,
-        solve_id: str,
-        driver: Driver,
-        detail: wire.EventDetail,
-        time_remaining: Callable[[], float | None],
-        send: Send,
-    ) -> None:
-        """Run a solve from acceptance to result."""
-        begun = time.monotonic()
-        await _unless(driver.cancelled, self._wake(send))
-        remaining = time_remaining()
+        request: wire.WatchSolveRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> AsyncGenerator[wire.SolveResponse, None]:
+        """Follow a solve."""
+        with self._solves.followed(request.solve_id):
+            async with aclosing(self._follow(request.solve_id, request.event_detail)) as messages:
+                async for message in messages:
+                    yield message
 
-        async def emit(events: Sequence[Event]) -> None:
-            for message in _messages(driver, events, detail):
-                await send(message)
+    async def ResumeSolve(  # noqa: N802 - the wire's name
+        self,
+        request: wire.ResumeSolveRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> AsyncGenerator[wire.SolveResponse, None]:
+        """Go on with a solve, and follow it."""
+        limits = {field.name: value for field, value in request.budget.ListFields()}
+        with self._solves.followed(request.solve_id):
+            await self._solves.take_up(request.solve_id, limits=limits)
+            async with aclosing(self._follow(request.solve_id, request.event_detail)) as messages:
+                async for message in messages:
+                    yield message
 
-        outcome = await driver.run(emit, within=None if remaining is None else remaining - FAREWELL_SECONDS)
-        elapsed = time.monotonic() - begun
-        _log.info("solved", solve_id=solve_id, status=outcome.status, seconds=round(elapsed, 3))
-        await send(wire.SolveResponse(result=_result(solve_id, driver, outcome, elapsed)))
+    async def _follow(self, solve_id: str, detail: wire.EventDetail) -> AsyncGenerator[wire.SolveResponse, None]:
+        """Yield a solve's messages, to its result. Raises the error that it failed with."""
+        messages = Messages(solve_id, detail)
+        last: Record | None = None
+        async with aclosing(self._solves.follow(solve_id)) as pages:
+            async for records in pages:
+                for record in records:
+                    for message in messages.of(record):
+                        yield message
+                last = records[-1]
+        if isinstance(last, Ended):
+            if last.status == FAILED and last.reason:
+                raise make_error(last.reason, last.message)
+            yield messages.result(last)
 
-    async def _wake(self, send: Send) -> None:
+    async def _wake(self, recorder: Recorder) -> None:
         """Wait until every stage serves; all wake up at the same time."""
 
         async def wake(stage: RemoteProposer | RemoteEvaluator | RemoteValidator) -> None:
@@ -114,26 +120,70 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             try:
                 await asyncio.wait({waking}, timeout=SILENT_WAKE_SECONDS)
                 if not waking.done():
-                    await send(wire.SolveResponse(awaited=wire.StageAwaited(stage=stage.name)))
+                    await recorder.keep(Awaited(stage=stage.name))
                 await waking
             finally:
                 waking.cancel()
 
-        async with asyncio.TaskGroup() as group:
-            for stage in self._stages:
-                group.create_task(wake(stage))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stage in self._stages:
+                    group.create_task(wake(stage))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
 
     async def CancelSolve(  # noqa: N802 - the wire's name
         self,
         request: wire.CancelSolveRequest,
         context: Any,  # noqa: ANN401, ARG002
     ) -> wire.CancelSolveResponse:
-        """End a running solve."""
-        driver = self._running.get(request.solve_id)
-        if driver is None:
-            raise UnknownSolve(f"no solve {request.solve_id} is running here")
-        driver.cancel()
+        """End a solve, wherever it runs."""
+        await self._solves.end(request.solve_id)
         return wire.CancelSolveResponse()
+
+    async def GetSolve(  # noqa: N802 - the wire's name
+        self,
+        request: wire.GetSolveRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.GetSolveResponse:
+        """Describe one solve."""
+        head = await self._solves.head(request.solve_id)
+        return wire.GetSolveResponse(solve=describe(head), request=wire.SolveRequest.FromString(head.first.request))
+
+    async def ListSolves(  # noqa: N802 - the wire's name
+        self,
+        request: wire.ListSolvesRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.ListSolvesResponse:
+        """List solves; a page's token is the id of the last solve of the one before."""
+        size = request.page_size or DEFAULT_PAGE
+        heads = await self._keeping.log.heads(size + 1, before=request.page_token)
+        page = heads[:size]
+        return wire.ListSolvesResponse(
+            solves=map(describe, page), next_page_token=page[-1].solve_id if len(heads) > size else ""
+        )
+
+    async def GetTree(  # noqa: N802 - the wire's name
+        self,
+        request: wire.GetTreeRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> AsyncGenerator[wire.GetTreeResponse, None]:
+        """Stream a tree from its store, after what the store does not have yet is written there."""
+        await self._solves.head(request.solve_id)
+        log, trees = self._keeping.log, self._keeping.trees
+        if trees is None:
+            raise StoreUnusable("this server keeps no trees: KOT_TREE is none")
+        await catch_up(log, trees, request.solve_id)
+        async with aclosing(trees.thoughts(request.solve_id)) as batches:
+            async for thoughts, steps in batches:
+                ways: dict[str, list[Step]] = {}
+                for step in steps:
+                    ways.setdefault(step.thought_id, []).append(step)
+                yield wire.GetTreeResponse(
+                    thoughts=[thought_to_proto(thought, ways.get(thought.id, [])) for thought in thoughts]
+                )
+
+    # --- what there is ----------------------------------------------------------------------------------------------
 
     async def ListTasks(  # noqa: N802 - the wire's name
         self,
@@ -170,47 +220,3 @@ class OrchestratorServicer(OrchestratorServiceServicer):
 
 def _summary(module: ModuleType) -> str:
     return (module.__doc__ or "").partition("\n")[0]
-
-
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, or leave it when the event comes first."""
-    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-    finally:
-        waiting.cancel()
-        working.cancel()
-
-
-def _messages(driver: Driver, events: Sequence[Event], detail: wire.EventDetail) -> Iterator[wire.SolveResponse]:
-    """Yield what one expansion brought, in the detail that the client asked for."""
-    if detail == wire.EVENT_DETAIL_RESULT:
-        return
-    if detail == wire.EVENT_DETAIL_ALL:
-        yield wire.SolveResponse(thoughts=wire.ThoughtEvents(events=map(event_to_proto, events)))
-    yield wire.SolveResponse(progress=_progress(driver, driver.budget.usage))
-
-
-def _progress(driver: Driver, usage: Usage) -> wire.Progress:
-    tree = driver.tree
-    return wire.Progress(
-        nodes=len(tree),
-        merged=tree.merged,
-        depth=tree.depth,
-        best=tree[driver.policy.best()].thought.text,
-        usage=usage_to_proto(usage),
-    )
-
-
-def _result(solve_id: str, driver: Driver, outcome: Outcome, elapsed: float) -> wire.SolveResult:
-    return wire.SolveResult(
-        solve_id=solve_id,
-        status=f"SOLVE_STATUS_{outcome.status.value}",
-        answer=outcome.answer,
-        steps=outcome.steps,
-        usage=usage_to_proto(outcome.usage),
-        elapsed_seconds=elapsed,
-        progress=_progress(driver, outcome.usage),
-    )

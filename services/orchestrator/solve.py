@@ -195,4 +195,6 @@ class Outcome:
     status: SolveStatus
     answer: str
     steps: tuple[str, ...]
+    best: str
+    """Id of the last of the steps."""
     usage: Usage

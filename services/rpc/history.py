@@ -150,8 +150,8 @@ def _ended_from_proto(message: history_pb2.SolveEnded) -> Ended:
     )
 
 
-def _reason_to_proto(reason: Reason | None) -> error_reason_pb2.ErrorReason:
-    return error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.value if reason else 'UNSPECIFIED'}")
+def _reason_to_proto(reason: Reason | None) -> str:
+    return f"ERROR_REASON_{reason.value if reason else 'UNSPECIFIED'}"
 
 
 def _reason_from_proto(reason: error_reason_pb2.ErrorReason) -> Reason | None:

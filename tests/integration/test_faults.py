@@ -222,18 +222,18 @@ async def test_cancel_solve_ends_a_solve_that_still_waits_for_a_stage():
         assert rest[-1].result.status == wire.SOLVE_STATUS_CANCELLED
 
 
-async def test_two_solves_with_one_request_id_are_refused_while_the_first_runs():
-    model = FaultyModel(lambda _request: Fault.HANGS)
+async def test_the_same_request_sent_again_is_the_same_solve_and_another_one_of_its_id_is_refused():
+    model = FaultyModel(lambda request: Fault.HANGS if "Steps:" in request.prompt else Fault.NONE)
     async with fleet(model) as target, dial(target) as channel:
-        first = OrchestratorServiceStub(channel).Solve(solve_request(request_id="a"))
-        await first.read()
+        first = asyncio.create_task(solve(target, UNSOLVABLE, request_id="a", settings={"rollouts": 1}))
+        await until(lambda: model.in_flight > 0)
+        asked = model.started
+        again = asyncio.create_task(solve(target, UNSOLVABLE, request_id="a", settings={"rollouts": 1}))
         code, info, _ = details(await refusal(target, request_id="a"))
         assert (code, info.reason) == (grpc.StatusCode.ALREADY_EXISTS, "DUPLICATE_SOLVE")
-        first.cancel()
-        await until(lambda: model.in_flight == 0)
-    async with fleet() as target:
-        for _ in range(2):
-            assert (await solve(target, request_id="a")).result.solve_id == "a"
+        assert model.started == asked
+        await OrchestratorServiceStub(channel).CancelSolve(wire.CancelSolveRequest(solve_id="a"))
+        assert (await first).messages == (await again).messages
 
 
 async def test_more_solves_than_are_taken_at_a_time_are_refused():

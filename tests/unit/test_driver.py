@@ -45,10 +45,10 @@ async def test_a_call_that_is_wanted_while_the_search_is_being_cancelled_is_not_
     async def call():
         begun.append(True)
 
-    async def emit(events):
+    async def keep(round_):
         pass
 
-    running = asyncio.create_task(driver.run(emit))
+    running = asyncio.create_task(driver.run(keep))
     await asyncio.sleep(0.05)
     running.cancel()
     await asyncio.sleep(0)
@@ -96,10 +96,10 @@ async def test_one_text_below_one_thought_is_one_thought_whatever_its_keys(concu
     stages = Stages(_SaysTheSame(), _SaysTheSame(), _SaysTheSame())
     driver = Driver(lambda root: bfs.Policy(root, bfs.Settings(depth=3)), options, _AnyState(), stages)
 
-    async def emit(events):
+    async def keep(round_):
         pass
 
-    outcome = await driver.run(emit)
+    outcome = await driver.run(keep)
     assert outcome.status == "COMPLETION_TOKENS_SPENT"
     assert len({node.thought.id for node in driver.tree}) == len(driver.tree)
 

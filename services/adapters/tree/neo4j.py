@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from services.core.errors import InvalidInput, StoreUnavailable, StoreUnusable
 from services.core.stores import Step, StoredSolve, StoredThought
 from services.core.thought import Usage, Value
@@ -107,7 +109,7 @@ class Neo4jTrees:
             async with self._driver.session(database=self._settings.database) as session:
                 await session.execute_write(work)
 
-        await self._in_time(put)
+        await self._in_time(lambda: _again_if_beaten(put))
 
     async def thoughts(self, solve_id: str) -> AsyncGenerator[tuple[Sequence[StoredThought], Sequence[Step]], None]:
         """Yield the tree in batches, each as the database has it then."""
@@ -173,7 +175,7 @@ def _driver(settings: Neo4jSettings) -> "AsyncDriver":
             auth=(settings.username, password) if password else None,
             connection_timeout=settings.timeout,
             connection_acquisition_timeout=settings.timeout,
-            # Who calls tries again, if it wants to.
+            # Whether to wait for one that is away, who calls decides.
             max_transaction_retry_time=0,
             notifications_min_severity="OFF",
         )
@@ -194,6 +196,19 @@ def _password(settings: Neo4jSettings) -> str:
 
 def _wrong(what: str) -> InvalidInput:
     return InvalidInput(f"NEO4J_URI {what}", field="NEO4J_URI")
+
+
+async def _again_if_beaten(write: Callable[[], Awaitable[None]]) -> None:
+    """Write again, a few times, if other writers were in the way."""
+    from neo4j.exceptions import TransientError
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(TransientError),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=0.02, max=1),
+        reraise=True,
+    )
+    await retrying(write)
 
 
 @contextmanager

@@ -1,0 +1,109 @@
+"""Keeps one solve's history: first in the log, and what is durable there on the bus and in the tree store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from services.core.errors import StoreUnavailable
+from services.core.history import Record
+from services.core.stores import Bus, Lease, SolveLog
+
+_log = structlog.get_logger()
+
+_FIRST_WAIT_SECONDS = 0.05
+_LONGEST_WAIT_SECONDS = 1.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def patiently(seconds: float, ask: Callable[P, Awaitable[T]], *args: P.args, **named: P.kwargs) -> T:
+    """Ask a log that may be away, again and again for so long. Raises `StoreUnavailable` then, else what it raises."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        stop=stop_after_delay(seconds),
+        wait=wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+        before_sleep=lambda state: _log.warning("the log is away", attempt=state.attempt_number),
+        reraise=True,
+    )
+    return await retrying(ask, *args, **named)
+
+
+class Projector(Protocol):
+    """What makes a tree of a history, in its own time."""
+
+    def take(self, number: int, records: Sequence[Record]) -> None:
+        """Take records, the first of which has this number. Never waits."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is left, as far as that is possible in a short time."""
+        ...
+
+
+class Recorder:
+    """The one that writes a solve's log, while it holds the lease."""
+
+    def __init__(
+        self, log: SolveLog, bus: Bus, projector: Projector | None, lease: Lease, length: int, *, patience: float
+    ) -> None:
+        self._log = log
+        self._bus = bus
+        self._projector = projector
+        self._lease = lease
+        self._length = length
+        self._patience = patience
+        self._writing: asyncio.Task[None] | None = None
+
+    def kept(self, records: Sequence[Record]) -> int:
+        """Take note of records that are in the log; returns the number of the first."""
+        number, self._length = self._length, self._length + len(records)
+        if self._projector:
+            self._projector.take(number, records)
+        return number
+
+    async def keep(self, *records: Record) -> None:
+        """Return once the records are durable. One who is cancelled meanwhile leaves them on their way.
+
+        Raises `LeaseLost`, and `StoreUnavailable` if the log stays away for longer than it is waited for.
+        """
+        self._writing = asyncio.create_task(self._write(self._writing, records))
+        # Whether anybody still waits for it or not, its error is no defect.
+        self._writing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._writing)
+
+    async def hold(self) -> None:
+        """Hold the lease; returns when somebody asks for the end of the solve. Raises `LeaseLost`."""
+        while True:
+            await asyncio.sleep(min(self._log.lease_seconds / 4, 1.0))
+            try:
+                if await self._log.renew(self._lease):
+                    return
+            except StoreUnavailable:
+                # Nobody can take the lease either, from a log that is away; if one did, appending says so.
+                continue
+
+    async def close(self) -> None:
+        """Give the lease back, when all is written."""
+        if self._writing:
+            await asyncio.wait([self._writing])
+        if self._projector:
+            await self._projector.close()
+        try:
+            await self._log.release(self._lease)
+        except StoreUnavailable as error:
+            _log.warning("lease not released", solve_id=self._lease.solve_id, message=str(error))
+
+    async def _write(self, before: asyncio.Task[None] | None, records: Sequence[Record]) -> None:
+        if before:
+            await asyncio.wait([before])
+        await patiently(self._patience, self._log.append, self._lease, self._length, records)
+        number = self.kept(records)
+        try:
+            await self._bus.publish(self._lease.solve_id, number, records)
+        except StoreUnavailable as error:
+            # Who watches reads the log meanwhile.
+            _log.warning("the bus is away", solve_id=self._lease.solve_id, message=str(error))

@@ -1,0 +1,326 @@
+"""The solves of this pod: begun, taken up, followed, parked. Their truth is the log; nothing else is kept of them.
+
+A solve runs while somebody follows it here, or for a grace after. Then it is parked, and whoever follows it next, on
+whichever pod, takes it up again; so does a follower of one whose process died, when its lease runs out.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from services.core.budget import Limits
+from services.core.errors import (
+    DuplicateSolve,
+    LeaseHeld,
+    Overloaded,
+    StoreUnavailable,
+    UnknownSolve,
+    WorkerUnavailable,
+)
+from services.core.history import Begun, Ended, Parked, Record, Resumed
+from services.core.stores import Bus, Lease, LogHead, Numbered, SolveLog, TreeStore
+from services.orchestrator.driver import Driver
+from services.orchestrator.messages import request_hash
+from services.orchestrator.plan import make_plan
+from services.orchestrator.recording import Projector, Recorder, patiently
+from services.orchestrator.running import RunningSolve
+from services.orchestrator.solve import Stages
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.status import make_error
+from services.settings import OrchestratorSettings
+
+POLL_SECONDS = 1.0
+"""A follower that hears nothing looks into the log so often: what it waits for may have been missed, or died."""
+PAGE = 256
+"""Records that are read from a log at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """Where solves are kept, and how long is waited for whom."""
+
+    log: SolveLog
+    bus: Bus
+    trees: TreeStore | None
+    projector: Callable[[str], Projector] | None
+    """Makes what keeps the tree of one solve; None if no trees are kept."""
+    detach_grace: float
+    """Seconds that a solve runs on when nobody follows it."""
+    log_patience: float
+    """Seconds that are waited for a log that is away."""
+    pod: str
+    """This process, as histories name it."""
+
+
+class Solves:
+    """Begins, takes up, follows and parks solves."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        settings: OrchestratorSettings,
+        keeping: Keeping,
+        wake: Callable[[Recorder], Awaitable[None]],
+    ) -> None:
+        self._stages = stages
+        self._settings = settings
+        self._keeping = keeping
+        self._histories = keeping.log
+        self._wake = wake
+        self._running: dict[str, RunningSolve] = {}
+        self._starting: set[str] = set()
+        self._followers: Counter[str] = Counter()
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
+        self._closing = False
+
+    # --- begin, take up, end ----------------------------------------------------------------------------------------
+
+    async def begin(self, solve_id: str, request: wire.SolveRequest, within: float | None) -> None:
+        """Begin a solve; nothing happens if the same request has begun it before.
+
+        Raises `InvalidInput`, `Overloaded`, and `DuplicateSolve` if another request has this id.
+        """
+        plan = make_plan(request, self._settings)
+        begun = Begun(
+            request=request.SerializeToString(),
+            request_hash=request_hash(request),
+            problem=plan.options.problem,
+            task=plan.task.name,
+            strategy=plan.strategy,
+            versions=plan.versions,
+            begun_at=time.time(),
+        )
+        try:
+            with self._place(solve_id):
+                lease = await patiently(self._keeping.log_patience, self._histories.begin, solve_id, begun)
+                driver = Driver(plan.make_policy, plan.options, plan.task, self._stages)
+                self._run(solve_id, driver, lease, [begun], within=within)
+        except (DuplicateSolve, Overloaded) as refusal:
+            # There is room to follow, even where there is none to run.
+            try:
+                head = await self.head(solve_id)
+            except UnknownSolve:
+                raise refusal from None
+            if head.first.request_hash != begun.request_hash:
+                raise DuplicateSolve(f"another request has begun a solve {solve_id}") from None
+
+    async def take_up(self, solve_id: str, *, limits: Mapping[str, float] | None = None, to_end: bool = False) -> None:
+        """Run a solve that nobody runs; nothing happens if somebody does, or if it has ended.
+
+        With `limits` one that ended without an answer goes on, under these where they are more than its own; one that
+        somebody runs raises `LeaseHeld`. `to_end` ends one that is parked. Raises `UnknownSolve`, `HistoryRefused`,
+        `Overloaded`.
+        """
+        if solve_id in self._starting or (solve_id in self._running and limits is None):
+            return
+        with self._place(solve_id):
+            try:
+                lease = await self._histories.claim(solve_id)
+            except LeaseHeld:
+                if limits is None:
+                    return
+                raise
+            taken = False
+            try:
+                taken = await self._take_up(solve_id, lease, limits, to_end=to_end)
+            finally:
+                if not taken:
+                    await self._histories.release(lease)
+
+    async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None, *, to_end: bool) -> bool:
+        head = await self._histories.head(solve_id)
+        if isinstance(head.last, Ended) and (limits is None or head.last.answer):
+            return False
+        request = wire.SolveRequest.FromString(head.first.request)
+        request.strategy = head.first.strategy
+        plan = make_plan(request, self._settings)
+        plan.check(head.first.versions)
+        driver = Driver(plan.make_policy, plan.options, plan.task, self._stages)
+        length = 0
+        while records := await self._histories.read(solve_id, length, PAGE):
+            for record in records:
+                driver.replay(record)
+            length += len(records)
+        resumed = Resumed(pod=self._keeping.pod, limits=_raised(driver.limits, limits or {}))
+        driver.replay(resumed)
+        if to_end:
+            driver.cancel()
+        self._run(solve_id, driver, lease, [], length=length, resumed=resumed)
+        return True
+
+    async def end(self, solve_id: str) -> None:
+        """Have a solve end, wherever it runs. Raises `UnknownSolve` if there is none, or if it has ended."""
+        running = self._running.get(solve_id)
+        if running and not running.over:
+            running.driver.cancel()
+            return
+        head = await self.head(solve_id)
+        if isinstance(head.last, Ended):
+            raise UnknownSolve(f"the solve {solve_id} has ended")
+        if head.leased:
+            await self._histories.ask_to_end(solve_id)
+        else:
+            await self.take_up(solve_id, to_end=True)
+
+    async def close(self) -> None:
+        """Park what runs."""
+        self._closing = True
+        for running in self._running.values():
+            running.park("its process ends")
+        if self._running:
+            await asyncio.wait([running.ended for running in self._running.values()])
+
+    @contextmanager
+    def _place(self, solve_id: str) -> Iterator[None]:
+        """Keep a place for a solve that is being begun or taken up."""
+        if self._closing:
+            raise WorkerUnavailable("this server is ending")
+        if len(self._running.keys() | self._starting) >= self._settings.max_solves:
+            raise Overloaded(f"{self._settings.max_solves} solves are running already")
+        self._starting.add(solve_id)
+        try:
+            yield
+        finally:
+            self._starting.discard(solve_id)
+
+    def _run(
+        self,
+        solve_id: str,
+        driver: Driver,
+        lease: Lease,
+        begun: Sequence[Begun],
+        *,
+        length: int = 0,
+        resumed: Resumed | None = None,
+        within: float | None = None,
+    ) -> None:
+        recorder = Recorder(
+            self._histories,
+            self._keeping.bus,
+            self._keeping.projector(solve_id) if self._keeping.projector else None,
+            lease,
+            length,
+            patience=self._keeping.log_patience,
+        )
+        recorder.kept(begun)
+        running = RunningSolve(solve_id, driver, recorder, self._wake, begins_at=length, resumed=resumed, within=within)
+        self._running[solve_id] = running
+        running.ended.add_done_callback(lambda _: self._forget(solve_id))
+        self._see_off(solve_id)
+
+    def _forget(self, solve_id: str) -> None:
+        del self._running[solve_id]
+        if timer := self._leaving.pop(solve_id, None):
+            timer.cancel()
+
+    # --- follow -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def followed(self, solve_id: str) -> Iterator[None]:
+        """Keep a solve running, wherever it is begun or taken up here, while the context lasts."""
+        self._followers[solve_id] += 1
+        if timer := self._leaving.pop(solve_id, None):
+            timer.cancel()
+        try:
+            yield
+        finally:
+            self._followers[solve_id] -= 1
+            self._see_off(solve_id)
+
+    def _see_off(self, solve_id: str) -> None:
+        """Park a solve that nobody follows, after its grace."""
+        if self._followers[solve_id]:
+            return
+        del self._followers[solve_id]
+        if running := self._running.get(solve_id):
+            leave = asyncio.get_running_loop().call_later
+            self._leaving[solve_id] = leave(self._keeping.detach_grace, running.park, "nobody follows it")
+
+    async def follow(self, solve_id: str) -> AsyncGenerator[Sequence[Record], None]:
+        """Yield the history of a solve, from its beginning to its end, as it is made; take it up if nobody runs it.
+
+        Raises `UnknownSolve`, what `take_up` raises, and the error with which the solve is parked meanwhile.
+        """
+        length = 0
+        last: Record | None = None
+        caught_up = False
+        async with Ear(self._keeping.bus, solve_id) as ear:
+            while True:
+                while records := await self._read(solve_id, length):
+                    yield records
+                    length, last = length + len(records), records[-1]
+                while caught_up and (records := await ear.hear(length, POLL_SECONDS)):
+                    yield records
+                    length, last = length + len(records), records[-1]
+                    if isinstance(last, Ended | Parked):
+                        break
+                if self._is_over(solve_id, length, last):
+                    return
+                if caught_up and isinstance(last, Parked) and last.reason:
+                    raise make_error(last.reason, last.why)
+                caught_up = True
+                if solve_id not in self._running and not (await self.head(solve_id)).leased:
+                    await self.take_up(solve_id)
+
+    async def head(self, solve_id: str) -> LogHead:
+        """Return where a solve's history stands; waits for a log that is away. Raises `UnknownSolve`."""
+        return await patiently(self._keeping.log_patience, self._histories.head, solve_id)
+
+    async def _read(self, solve_id: str, length: int) -> Sequence[Record]:
+        return await patiently(self._keeping.log_patience, self._histories.read, solve_id, length, PAGE)
+
+    def _is_over(self, solve_id: str, length: int, last: Record | None) -> bool:
+        """Tell whether the last record is the end: one that somebody here goes on from is none."""
+        running = self._running.get(solve_id)
+        return isinstance(last, Ended) and not (running and running.begins_at >= length)
+
+
+class Ear:
+    """Hears of one solve's records as they are made, unless the bus is away."""
+
+    def __init__(self, bus: Bus, solve_id: str) -> None:
+        self._subscription = bus.subscribe(solve_id)
+        self._coming: asyncio.Task[Sequence[Numbered]] | None = None
+        self._news: AsyncGenerator[Sequence[Numbered], None] | None = None
+
+    async def __aenter__(self) -> Self:
+        with suppress(StoreUnavailable):
+            self._news = await self._subscription.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._coming:
+            self._coming.cancel()
+            await asyncio.wait([self._coming])
+        if self._news:
+            await self._subscription.__aexit__(None, None, None)
+
+    async def hear(self, length: int, timeout: float) -> Sequence[Record]:
+        """Return what comes next in a history of `length` records.
+
+        Nothing, if it does not come in time, or if what comes is not what comes next: then the log has it.
+        """
+        if self._news is None:
+            await asyncio.sleep(timeout)
+            return ()
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(anext(self._news))
+        done, _ = await asyncio.wait([self._coming], timeout=timeout)
+        if not done:
+            return ()
+        coming, self._coming = self._coming, None
+        try:
+            numbered = coming.result()
+        except (StopAsyncIteration, StoreUnavailable):
+            self._news = None
+            return ()
+        return [record for _, record in numbered] if numbered[0][0] == length else ()
+
+
+def _raised(limits: Limits, given: Mapping[str, float]) -> Limits:
+    """Return the limits, with those that are given where they are more."""
+    return Limits(**{name: max(limit, given.get(name, limit)) for name, limit in asdict(limits).items()})
