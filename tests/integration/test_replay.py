@@ -4,8 +4,8 @@ import asyncio
 from zlib import crc32
 
 import pytest
-
 from fleet import UNSOLVABLE, scripted, solve_request
+
 from services.core.errors import HistoryRefused
 from services.core.history import Ended, Parked, Resumed
 from services.evaluator.logic import ModelEvaluator
@@ -133,5 +133,4 @@ async def test_a_history_that_the_search_would_not_have_made_is_refused(change):
     _, rounds = await run(make_driver(scripted(), strategy="bfs"))
     driver = make_driver(scripted(), **{"strategy": "bfs"} | change)
     with pytest.raises(HistoryRefused):
-        for round_ in rounds:
-            driver.replay(round_)
+        list(map(driver.replay, rounds))
