@@ -90,6 +90,10 @@ class ModelSettings(_Settings):
     """Where the remote backend's generator listens."""
     model_timeout: PositiveFloat = 55.0
     """Seconds that one call of the remote or the openai_compatible backend may take, its retries included."""
+    pack_requests: PositiveInt = Field(1, le=64)
+    """Requests that are sent to the model in one prompt, which has once what they share; 1 is no packing."""
+    pack_linger: PositiveFloat = 0.02
+    """Seconds that a request waits for others to be packed with."""
     openai_base_url: str = "http://localhost:8000/v1"
     """The openai_compatible backend's server, up to `/chat/completions` or `/completions`."""
     openai_model: str = ""

@@ -10,11 +10,13 @@ from services.adapters.llm.embedded import create as create_embedded
 from services.adapters.llm.openai_compatible import create as create_openai_compatible
 from services.adapters.llm.remote import RemoteModel
 from services.adapters.llm.scripted import ScriptedModel
+from services.adapters.packing import PackedModel
 from services.generator import wiring as generator
 from services.rpc.server import serving
 from services.settings import ModelSettings, OpenAIEndpoint, default_weights
 from services.testing.faulty_model import FaultyModel
 from services.testing.language_model_suite import LanguageModelSuite
+from services.testing.packed_script import obey
 
 PROMPT = "Input: 1 1 11 11\nNext:\n"
 VALUE_PROMPT = "Input: 1 1 11 11\nValue:"
@@ -51,10 +53,26 @@ class TestEmbeddedModel(LanguageModelSuite):
         yield embedded()
 
 
+class TestPackedModel(LanguageModelSuite):
+    """Requests that come together share prompts, over a model that obeys but now and then."""
+
+    prompt = PROMPT
+    label_prompt = VALUE_PROMPT
+
+    @asynccontextmanager
+    async def opened(self):
+        self.served = FaultyModel(script=lambda prompt, seed: obey(prompt, seed, tell=tell, forget={str(seed % 9)}))
+        model = PackedModel(self.served, most=8, linger=0.01)
+        yield model
+        await model.close()
+
+    async def assert_idle(self, model):
+        await until(lambda: self.served.in_flight == 0)
+
+
 class TestRemoteModel(LanguageModelSuite):
     """Over the wire, from a model whose calls are counted."""
 
-    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     counts_do_not_matter = True
@@ -74,7 +92,6 @@ class TestRemoteModel(LanguageModelSuite):
 class TestRemoteEmbeddedModel(LanguageModelSuite):
     """Over the wire, from the engine."""
 
-    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     too_long = "Input: " + "1 " * 5000

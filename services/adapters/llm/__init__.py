@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from services.adapters.llm._cached import CachedModel
 from services.adapters.llm._named import NamedModels
+from services.adapters.packing import PackedModel
 from services.core.errors import ModelUnusable
 from services.core.ports import LanguageModel
 from services.core.stores import Cache
@@ -27,6 +28,8 @@ def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
         known = ", ".join(MODELS.names())
         raise ModelUnusable(f"KOT_MODEL names no backend {settings.model!r}; there are: {known}") from error
     model: LanguageModel = backend.create(settings)
+    if settings.pack_requests > 1:
+        model = PackedModel(model, most=settings.pack_requests, linger=settings.pack_linger)
     return CachedModel(model, cache) if cache and model.revision else model
 
 
