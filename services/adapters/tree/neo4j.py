@@ -53,6 +53,8 @@ _GET_PATH = """
     MATCH path = (:Thought {solve_id: $solve_id, id: $thought_id})<-[:LEADS_TO*0.. {order: 0}]-(:Thought {number: 0})
     RETURN [t IN nodes(path) | properties(t)] AS thoughts"""
 
+_FORM = "is none such as neo4j://localhost:7687; the password goes to NEO4J_PASSWORD or NEO4J_PASSWORD_FILE"
+
 T = TypeVar("T")
 
 
@@ -168,6 +170,8 @@ def _driver(settings: Neo4jSettings) -> "AsyncDriver":
         raise _wrong("needs another package: pip install 'kube-of-thoughts[neo4j]'") from error
     if not settings.uri:
         raise _wrong("must be set: KOT_TREE is neo4j")
+    if not settings.uri.startswith(("neo4j", "bolt")):
+        raise _wrong(_FORM)
     password = _password(settings)
     try:
         return AsyncGraphDatabase.driver(
@@ -180,7 +184,7 @@ def _driver(settings: Neo4jSettings) -> "AsyncDriver":
             notifications_min_severity="OFF",
         )
     except (ConfigurationError, ValueError) as error:
-        raise _wrong("is none such as neo4j://localhost:7687") from error
+        raise _wrong(_FORM) from error
 
 
 def _password(settings: Neo4jSettings) -> str:
