@@ -159,9 +159,9 @@ async def refusal(target, problem=SOLVABLE, **fields):
     return raised.value
 
 
-async def until(condition: Callable[[], bool]):
+async def until(condition: Callable[[], bool], seconds: float = 5):
     """Wait until something is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 

@@ -58,10 +58,11 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
-        raise StoreUnusable(
-            f"Redis lets nobody in, or not do this, with this password ({error}): set KOT_REDIS_PASSWORD"
-        ) from error
+        raise _locked(error) from error
     except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        # What is refused while a connection is made comes as the cause of one that cannot be made.
+        if isinstance(error.__cause__, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
+            raise _locked(error.__cause__) from error
         raise StoreUnavailable(f"Redis cannot be reached ({error or type(error).__name__})") from error
     except exceptions.OutOfMemoryError as error:
         raise StoreUnavailable("Redis is full: it has reached its `maxmemory`") from error
@@ -70,6 +71,10 @@ def store_errors() -> Iterator[None]:
         if isinstance(error, (exceptions.ReadOnlyError, exceptions.MasterDownError)) or said.startswith(_FOR_NOW):
             raise StoreUnavailable(f"Redis cannot do it for now ({said})") from error
         raise StoreUnusable(f"Redis refuses ({said}): another program may use this server's keys") from error
+
+
+def _locked(error: BaseException) -> StoreUnusable:
+    return StoreUnusable(f"Redis lets nobody in, or not do this, with this password ({error}): set KOT_REDIS_PASSWORD")
 
 
 def _password(settings: RedisSettings) -> str:

@@ -85,7 +85,6 @@ class CachedModel:
         joins = flight is not None
         if flight is None:
             flight = self._flights[key] = _Flight(lambda put: self._fly(key, request, put))
-            flight.task.add_done_callback(lambda _: self._forget(key, flight))
         flight.readers += 1
         try:
             if joins:
@@ -97,7 +96,7 @@ class CachedModel:
         finally:
             flight.readers -= 1
             if flight.readers == 0 and not flight.task.done():
-                self._forget(key, flight)
+                self._forget(key, flight.task)
                 flight.task.cancel()
                 await asyncio.wait({flight.task})
 
@@ -119,6 +118,8 @@ class CachedModel:
                 await self._cache.keep(key, claim, encode(events))
                 settled = True
         finally:
+            # Whoever asks from now on looks into the cache.
+            self._forget(key, asyncio.current_task())
             if not settled:
                 self._release_soon(key, claim)
 
@@ -160,8 +161,9 @@ class CachedModel:
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
-    def _forget(self, key: str, flight: "_Flight") -> None:
-        if self._flights.get(key) is flight:
+    def _forget(self, key: str, task: asyncio.Task[Any] | None) -> None:
+        """Let nobody join this flight any more."""
+        if key in self._flights and self._flights[key].task is task:
             del self._flights[key]
 
 
