@@ -12,7 +12,14 @@ from services.evaluator import wiring as evaluator
 from services.generator import wiring as generator
 from services.orchestrator import wiring as orchestrator
 from services.rpc.server import Mount, serving
-from services.settings import CacheSettings, ModelSettings, OrchestratorSettings, StageSettings, StateSettings, read_settings
+from services.settings import (
+    CacheSettings,
+    ModelSettings,
+    OrchestratorSettings,
+    StageSettings,
+    StateSettings,
+    read_settings,
+)
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0
