@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import json
 import math
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_AS, getpagesize, prlimit
 from statistics import mean
 from urllib.request import urlopen
 
@@ -60,6 +62,8 @@ PROMPT = "Input: 2 3 5 7\nNext:\n"
 VALUE_PROMPT = "Input: 2 3 5 7\nValue:"
 TOO_LONG = "Input: " + "1 " * 5000
 LABELS = ("sure", "likely", "impossible")
+HEADROOM_BYTES = 2**24
+"""Memory that is left for an engine: it works on for a moment."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -221,33 +225,72 @@ async def test_solves_at_once_keep_the_engine_busy(engine):
     assert share > 0.7
 
 
-async def test_an_engine_that_is_killed_takes_its_process_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("processes.STARTS_WITHIN_SECONDS", 120)
-    with service("generator", tmp_path, **SETTINGS) as started:
+@asynccontextmanager
+async def generator(folder):
+    """A generator as a process of its own: the process, and what calls its model."""
+    with pytest.MonkeyPatch.context() as patch, service("generator", folder, **SETTINGS) as started:
+        patch.setattr("processes.STARTS_WITHIN_SECONDS", 120)
         await asyncio.to_thread(started.wait_until_serving)
-        async with dial(started.target) as channel, asyncio.timeout(30):
-            request = completion_request_to_proto(ask(samples=256))
-            call = aiter(LanguageModelServiceStub(channel).Complete(request))
-            await anext(call)
-            os.kill(engine_of(started.process.pid), signal.SIGKILL)
-            with pytest.raises(grpc.aio.AioRpcError) as raised:
-                _ = [message async for message in call]
-            assert isinstance(from_rpc_error(raised.value, "it"), WorkerUnavailable)
-            assert await started.ended() == 70
+        async with dial(started.target) as channel, asyncio.timeout(60):
+            stub = LanguageModelServiceStub(channel)
+            yield started, lambda request: aiter(stub.Complete(completion_request_to_proto(request)))
 
 
-def engine_of(pid):
-    """The process of the engine that `pid` started."""
-    [found] = [
-        int(child)
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if "EngineCore" in Path(f"/proc/{child}/cmdline").read_text()
-    ]
-    return found
+async def assert_breaks(call):
+    """The call ends in an error after which its batch is sent elsewhere."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        _ = [message async for message in call]
+    assert isinstance(from_rpc_error(raised.value, "it"), WorkerUnavailable)
+
+
+@pytest.mark.parametrize("killed", [["EngineCore"], ["EngineCore", "Worker"]])
+async def test_an_engine_that_is_killed_takes_its_process_with_it(tmp_path, killed):
+    async with generator(tmp_path) as (started, complete):
+        call = complete(ask(samples=256))
+        await anext(call)
+        os.kill(below(started.process.pid, *killed), signal.SIGKILL)
+        await assert_breaks(call)
+        assert await started.ended() == 70
+
+
+async def test_an_engine_that_runs_out_of_memory_takes_its_process_with_it(tmp_path):
+    """A step that gets no memory fails as on a GPU: the engine ends for good, with an error or at once."""
+    async with generator(tmp_path) as (started, complete):
+        _ = [message async for message in complete(ask())]
+        worker = below(started.process.pid, "EngineCore", "Worker")
+        prlimit(worker, RLIMIT_AS, (mapped_bytes(worker) + HEADROOM_BYTES, RLIM_INFINITY))
+        long = [ask(prompt="Input: " + f"{number} " * 400) for number in range(SLOTS)]
+        await asyncio.gather(*(assert_breaks(complete(request)) for request in long))
+        assert await started.ended() == 70
+
+
+async def test_a_start_without_enough_memory_says_what_to_do(tmp_path):
+    with service("generator", tmp_path, **SETTINGS | {"VLLM_CPU_KVCACHE_SPACE": "1000000"}) as started:
+        assert await asyncio.to_thread(started.process.wait, 240) == 78
+        [last] = [json.loads(line) for line in started.stderr.read_text().splitlines() if line.startswith('{"')]
+    assert last["event"] == "unusable"
+    assert "if memory is short, lower KOT_VLLM_CONTEXT or KOT_VLLM_MEMORY" in last["message"]
+
+
+def mapped_bytes(process):
+    """The size of a process's address space."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[0]) * getpagesize()
+
+
+def below(process, *names):
+    """The process that one reaches from `process` over children of these names."""
+    for name in names:
+        [process] = [
+            int(child)
+            for thread in Path(f"/proc/{process}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+            if name in Path(f"/proc/{child}/cmdline").read_text()
+        ]
+    return process
 
 
 async def test_calls_fail_as_they_should_once_the_engine_is_closed(engine):
-    """The last test of this file: nothing can be asked after it."""
+    """The last test with this engine: nothing can be asked after it."""
     in_flight = asyncio.create_task(complete(engine, ask(samples=256)))
     await asyncio.sleep(0.1)
     await engine.close()
@@ -256,3 +299,24 @@ async def test_calls_fail_as_they_should_once_the_engine_is_closed(engine):
     with pytest.raises(ModelUnusable, match="closed"):
         await complete(engine, ask())
     await engine.close()
+
+
+@pytest.mark.parametrize("short_first", [False, True])
+async def test_short_requests_go_before_long_ones_that_wait_if_wanted(monkeypatch, short_first):
+    """More samples wait than there are slots; a judgement that comes last is served among the first, or at the end."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    model = create(ModelSettings(vllm_short_first=short_first))
+    ended = []
+
+    async def serve(name, request):
+        await complete(model, request)
+        ended.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for seed in range(8 * SLOTS):
+            group.create_task(serve("thought", ask(seed=seed)))
+        await asyncio.sleep(0)
+        group.create_task(serve("judgement", ask(prompt=VALUE_PROMPT, sampling=Sampling(max_tokens=1), labels=LABELS)))
+    await model.close()
+    assert (ended.index("judgement") < 4 * SLOTS) is short_first
