@@ -148,6 +148,7 @@ async def measure(options: argparse.Namespace, folder: str) -> dict[str, object]
     """Ask both in turns, each pair for other states."""
     settings = {
         "KOT_MODEL": "vllm",
+        "KOT_CACHE": "none",
         "KOT_VLLM_MODEL": folder,
         "KOT_VLLM_CONTEXT": str(CONTEXT),
         "KOT_VLLM_PARALLEL": str(options.slots),
