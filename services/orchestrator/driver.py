@@ -12,7 +12,7 @@ from services.core.budget import Limits, Resource
 from services.core.history import Ended, Parked, Record, Resumed, Round, Told
 from services.core.search import SearchPolicy
 from services.core.task import Task
-from services.core.thought import Usage
+from services.core.thought import State, Usage
 from services.core.tree import Tree
 from services.orchestrator.course import Course
 from services.orchestrator.expansion import Expansion, propose
@@ -80,6 +80,8 @@ class Driver:
                 for each in told:
                     for key, judgement in self._course.retell(each):
                         self._judge.remember(key, judgement)
+                    state = State(self._options.problem, self.tree.steps(each.thought_id))
+                    self._judge.remember_group(state, (self.tree[child].thought.key for child in each.children))
                 self._ran_before = elapsed
             case Resumed(limits=limits):
                 self._course.budget.limits = limits

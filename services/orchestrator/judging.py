@@ -5,9 +5,9 @@ branches that reach one state: of a thought with several parents, the vote count
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.core.errors import KotError, ModelFailed, TemporaryError, WorkerUnavailable
@@ -38,7 +38,7 @@ class Judgement:
 Judged = asyncio.Future[Judgement]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Item:
     """The step `proposal` from `state`, what is waited for of it, and what was `spent` before its judgement."""
 
@@ -84,27 +84,24 @@ class Judge:
         judged = self._by_key[key] = asyncio.get_running_loop().create_future()
         judged.set_result(judgement)
 
-    def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
-        """Return the judgements of steps from `state`, which are compared with each other.
+    def remember_group(self, state: State, keys: Iterable[str]) -> None:
+        """Take what is remembered as what a vote on steps from `state` was about."""
+        self._by_group.setdefault(state, {}).update({key: self._by_key[key] for key in keys if key in self._by_key})
 
-        What was in a vote below this state before keeps that judgement, and is another choice to what is new.
+    def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
+        """Return the judgements of steps from `state`, which are compared with each other: all that one draw brought.
+
+        What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote depends
+        on the draw alone.
         """
         judged = self._by_group.setdefault(state, {})
-        new: dict[str, Proposal] = {}
-        known: dict[str, Proposal] = {}
-        for proposal in proposals:
-            before = judged.get(proposal.key) or self._by_key.get(proposal.key)
-            if before is None or _may_succeed_yet(before):
-                judged[proposal.key] = asyncio.get_running_loop().create_future()
-                new[proposal.key] = proposal
-                continue
-            judged[proposal.key] = before
-            if proposal.key not in new and proposal.answer is None:
-                known[proposal.key] = proposal
-        if new:
-            # The cost of the vote is told with the first: that has to be a new one.
-            group = [*new.values(), *known.values()]
-            self._spawn(self._vote([_Item(state, each, judged[each.key]) for each in group]))
+        choices = {proposal.key: proposal for proposal in reversed(proposals)}
+        for key in choices:
+            if key not in judged or _may_succeed_yet(judged[key]):
+                judged[key] = asyncio.get_running_loop().create_future()
+        items = [_Item(state, choices[key], judged[key]) for key in reversed(choices)]
+        if not all(item.judged.done() for item in items):
+            self._spawn(self._vote(items))
         return [judged[proposal.key] for proposal in proposals]
 
     def close(self) -> None:
@@ -127,18 +124,19 @@ class Judge:
 
         A verdict needs no vote: if that fails, answers are checked as they came.
         """
+        steps = [item for item in items if item.proposal.answer is None]
         answers = [item for item in items if item.proposal.answer is not None]
+        pays = next(item for item in items if not item.judged.done())
         votes: dict[str, float] = {}
-        with _settling([item for item in items if item.proposal.answer is None]):
+        with _settling(steps):
             async for item, judgement in self._values(items, EvaluationMethod.VOTE):
-                if item.proposal.answer is None:
-                    item.settle(judgement)
-                else:
-                    item.spent += judgement.usage
-                    votes[item.proposal.key] = (judgement.value.votes if judgement.value else None) or 0.0
-        answers.sort(key=lambda item: -votes.get(item.proposal.key, 0.0))
-        for item in answers:
-            await self._validate([item])
+                pays.spent += judgement.usage
+                votes[item.proposal.key] = judgement.value.score if judgement.value else 0.0
+                if item in steps:
+                    item.settle(replace(judgement, usage=Usage()))
+        for item in sorted(answers, key=lambda item: -votes.get(item.proposal.key, 0.0)):
+            if not item.judged.done():
+                await self._validate([item])
             if item.judged.result().verdict is Verdict.CERTAIN:
                 break
         for item in answers:

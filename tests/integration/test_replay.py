@@ -5,6 +5,7 @@ from zlib import crc32
 
 import pytest
 from fleet import UNSOLVABLE, scripted, solve_request
+from writer import PROBLEM, Writer, passage, write
 
 from services.core.errors import HistoryRefused
 from services.core.history import Ended, Parked, Resumed
@@ -60,6 +61,34 @@ async def test_cut_off_anywhere_a_search_goes_on_as_if_it_had_not_been(strategy,
     cuts = {0, 1, 2, len(rounds) // 3, len(rounds) // 2, len(rounds) - 1, len(rounds)}
     for cut in sorted(cut for cut in cuts if 0 <= cut <= len(rounds)):
         outcome, gone_on, driver = await gone_on_from(rounds[:cut], scripted(), **how)
+        assert without_clock(gone_on) == without_clock(rounds)
+        assert outcome == whole
+        assert driver.tree.events == [event for round_ in rounds for told in round_.told for event in told.events]
+
+
+@pytest.mark.parametrize("concurrency", ["CONCURRENCY_MODEL_SEQUENTIAL", "CONCURRENCY_MODEL_LEVEL"])
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+async def test_a_search_by_vote_goes_on_as_if_it_had_not_been_cut_off(strategy, concurrency):
+    """Plans and passages come again and again, from several parents, and no passage is coherent."""
+
+    def repeat(prompt, seed):
+        if prompt.endswith("Passage:\n"):
+            return passage(seed % 4)
+        return f"A plan of grade {seed % 7}" if prompt.endswith("Plan:\n") else write(prompt, seed)
+
+    how = {
+        "problem": PROBLEM,
+        "task": "creative_writing",
+        "prompt_style": "PROMPT_STYLE_FEW_SHOT",
+        "strategy": strategy,
+        "concurrency": concurrency,
+        "budget": {"completion_tokens": 8000},
+        "sampling": {"max_tokens": 80},
+        "value": {"sampling": {"max_tokens": 10}},
+    }
+    whole, rounds = await run(make_driver(Writer(repeat), **how))
+    for cut in sorted({1, 2, len(rounds) // 3, len(rounds) // 2, len(rounds) - 1, len(rounds)} - {0, -1}):
+        outcome, gone_on, driver = await gone_on_from(rounds[:cut], Writer(repeat), **how)
         assert without_clock(gone_on) == without_clock(rounds)
         assert outcome == whole
         assert driver.tree.events == [event for round_ in rounds for told in round_.told for event in told.events]

@@ -233,8 +233,9 @@ async def test_a_later_draw_votes_on_what_is_new_beside_what_is_known():
     known, _ = await judging.vote(ROOT, step("a"), step("b"))
     again, new = await judging.vote(ROOT, step("a"), step("c"))
     await judging.vote(ROOT, step("c"), step("a"))
-    assert workers.groups == [["a", "b"], ["c", "a"]]
+    assert workers.groups == [["a", "b"], ["a", "c"]]
     assert again is known
+    assert (known.value.votes, new.value.votes) == (1.0, 0.0)
     assert new.usage == Usage(model_calls=1), "the vote is paid by what is new"
 
 
