@@ -91,8 +91,8 @@ class Judge:
     def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
         """Return the judgements of steps from `state`, which are compared with each other: all that one draw brought.
 
-        What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote depends
-        on the draw alone.
+        What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote
+        depends on the draw alone.
         """
         judged = self._by_group.setdefault(state, {})
         choices = {proposal.key: proposal for proposal in reversed(proposals)}
