@@ -86,16 +86,19 @@ class Recorder:
                 # Nobody can take the lease either, from a log that is away; if one did, appending says so.
                 continue
 
-    async def close(self) -> None:
+    async def release(self) -> None:
         """Give the lease back, when all is written."""
         if self._writing:
             await asyncio.wait([self._writing])
-        if self._projector:
-            await self._projector.close()
         try:
             await self._log.release(self._lease)
         except StoreUnavailable as error:
             _log.warning("lease not released", solve_id=self._lease.solve_id, message=str(error))
+
+    async def close(self) -> None:
+        """Let the tree be written to its end, as far as that is possible in a short time."""
+        if self._projector:
+            await self._projector.close()
 
     async def _write(self, before: asyncio.Task[None] | None, records: Sequence[Record]) -> None:
         if before:

@@ -43,12 +43,16 @@ class RunningSolve:
         self._parked_for = ""
         self._searching = asyncio.create_task(self._search())
         self.ended = asyncio.create_task(self._conduct())
-        """Done when all is written."""
+        """Done when its history says so and its lease is given back."""
 
     def park(self, why: str) -> None:
         """Leave it as it stands, to be taken up later; every call in flight is cancelled."""
         self._parked_for = why
         self._searching.cancel()
+
+    async def close(self) -> None:
+        """Wait for what is made of it, once it has ended."""
+        await self._recorder.close()
 
     async def _search(self) -> Outcome:
         if self._resumed:
@@ -78,7 +82,7 @@ class RunningSolve:
             _log.warning("left without a last record", solve_id=self.solve_id, message=str(error))
         self.over = True
         self._say(last)
-        await self._recorder.close()
+        await self._recorder.release()
 
     def _last(self) -> Record | None:
         """Return the record that the history ends with for now; none if another process goes on with it."""

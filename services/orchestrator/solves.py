@@ -75,6 +75,8 @@ class Solves:
         self._starting: set[str] = set()
         self._followers: Counter[str] = Counter()
         self._leaving: dict[str, asyncio.TimerHandle] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """What is still written of solves that have ended."""
         self._closing = False
 
     # --- begin, take up, end ----------------------------------------------------------------------------------------
@@ -163,16 +165,21 @@ class Solves:
             raise UnknownSolve(f"the solve {solve_id} has ended")
         if head.leased:
             await self._histories.ask_to_end(solve_id)
-        else:
+            return
+        with self.followed(solve_id):
             await self.take_up(solve_id, to_end=True)
+            if taken := self._running.get(solve_id):
+                await asyncio.wait([taken.ended])
 
     async def close(self) -> None:
         """Park what runs."""
         self._closing = True
         for running in self._running.values():
             running.park("its process ends")
-        if self._running:
-            await asyncio.wait([running.ended for running in self._running.values()])
+        while under_way := [*(running.ended for running in self._running.values()), *self._ending]:
+            await asyncio.wait(under_way)
+            # Each has something to be done when it ends.
+            await asyncio.sleep(0)
 
     @contextmanager
     def _place(self, solve_id: str) -> Iterator[None]:
@@ -209,12 +216,15 @@ class Solves:
         recorder.kept(begun)
         running = RunningSolve(solve_id, driver, recorder, self._wake, begins_at=length, resumed=resumed, within=within)
         self._running[solve_id] = running
-        running.ended.add_done_callback(lambda _: self._forget(solve_id))
+        running.ended.add_done_callback(lambda _: self._forget(running))
         self._see_off(solve_id)
 
-    def _forget(self, solve_id: str) -> None:
-        del self._running[solve_id]
-        if timer := self._leaving.pop(solve_id, None):
+    def _forget(self, running: RunningSolve) -> None:
+        del self._running[running.solve_id]
+        closing = asyncio.create_task(running.close())
+        self._ending.add(closing)
+        closing.add_done_callback(self._ending.discard)
+        if timer := self._leaving.pop(running.solve_id, None):
             timer.cancel()
 
     # --- follow -----------------------------------------------------------------------------------------------------
