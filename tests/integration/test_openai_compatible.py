@@ -154,6 +154,11 @@ class TestWhatNeverHeals:
     async def test_another_refusal(self):
         assert "no such field" in await fail(ModelFailed, [refuse(400, {"error": {"message": "no such field"}})])
 
+    async def test_a_prompt_that_is_said_again_is_not_repeated(self):
+        request = replace(REQUEST, prompt="Say something\nthat nobody else may read.")
+        said = await fail(ModelFailed, [refuse(400, {"error": "You said: something that nobody else"})], request)
+        assert said.endswith("answered 400")
+
 
 class TestGarbage:
     @pytest.mark.parametrize(

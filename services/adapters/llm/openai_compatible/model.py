@@ -136,7 +136,7 @@ class OpenAIModel:
             async with self._opened().post(
                 self._endpoint.url, json=self._endpoint.payload(request), allow_redirects=False
             ) as response:
-                await self._check(response)
+                await self._check(response, request.prompt)
                 async with aclosing(data_lines(response.content.iter_any())) as lines:
                     async for line in lines:
                         for event in answer.take(line):
@@ -152,7 +152,7 @@ class OpenAIModel:
             raise (lost if begun else Temporary(lost)) from None
         return answer
 
-    async def _check(self, response: aiohttp.ClientResponse) -> None:
+    async def _check(self, response: aiohttp.ClientResponse, prompt: str) -> None:
         """Raise what the server refuses with, or that this is no stream of events."""
         if response.status == 200 and response.content_type not in {"text/html", "application/json"}:
             return
@@ -161,7 +161,7 @@ class OpenAIModel:
             body += chunk
             if len(body) > LONGEST_REFUSAL:
                 break
-        raise refusal(self._endpoint, response.status, response.headers, body)
+        raise refusal(self._endpoint, prompt, response.status, response.headers, body)
 
     def _lost(self, error: Exception) -> WorkerUnavailable:
         if isinstance(error, WorkerUnavailable):

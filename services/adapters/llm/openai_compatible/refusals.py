@@ -11,6 +11,8 @@ from services.adapters.llm.openai_compatible.endpoint import Endpoint
 from services.core.errors import KotError, ModelFailed, ModelUnusable, Overloaded, PromptTooLong, WorkerUnavailable
 
 _LONGEST_QUOTE = 300
+_REPEATED = 16
+"""So many characters in a row of the prompt, and a server repeats what it was asked."""
 _TOO_LONG = re.compile(
     r"context[ _]?(length|size|window)|maximum model length|max_model_len|prompt (is|was) too long|too many tokens",
     re.IGNORECASE,
@@ -26,10 +28,10 @@ class Temporary(Exception):
         self.retry_after = retry_after
 
 
-def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+def refusal(endpoint: Endpoint, prompt: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
     """Return what an answer with an error's status means: a `KotError`, or `Temporary` with one inside."""
     said = _read(body)
-    message = f"{endpoint.base_url} answered {status}{_quoted(endpoint, said)}"
+    message = f"{endpoint.base_url} answered {status}{_quoted(endpoint, prompt, said)}"
     if status in {401, 403}:
         # What was said is not repeated: it tends to have part of the key in it.
         return ModelUnusable(
@@ -53,10 +55,10 @@ def refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: b
     return ModelFailed(message)
 
 
-def failure(endpoint: Endpoint, error: object) -> KotError:
+def failure(endpoint: Endpoint, prompt: str, error: object) -> KotError:
     """Return what an error object means that came inside an answer."""
     said = _fields(error)
-    message = f"{endpoint.base_url} failed{_quoted(endpoint, said)}"
+    message = f"{endpoint.base_url} failed{_quoted(endpoint, prompt, said)}"
     return PromptTooLong(message) if _says_too_long(said) else ModelFailed(message)
 
 
@@ -75,9 +77,16 @@ def _fields(error: object) -> dict[str, Any]:
     return error if isinstance(error, dict) else {"message": error}
 
 
-def _quoted(endpoint: Endpoint, said: Mapping[str, Any]) -> str:
-    text = endpoint.without_key(" ".join(str(said.get("message") or "").split()))
-    return f": {text[:_LONGEST_QUOTE]}" if text else ""
+def _quoted(endpoint: Endpoint, prompt: str, said: Mapping[str, Any]) -> str:
+    """Return what the server said, unless it says the prompt again: errors are logged, prompts are not."""
+    text = endpoint.without_key(_on_one_line(str(said.get("message") or "")))[:_LONGEST_QUOTE]
+    asked = _on_one_line(prompt)
+    repeats = any(text[start : start + _REPEATED] in asked for start in range(len(text) - _REPEATED + 1))
+    return f": {text}" if text and not repeats else ""
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _says_too_long(said: Mapping[str, Any]) -> bool:

@@ -97,7 +97,7 @@ class Answer:
         try:
             chunk = json.loads(data)
             if chunk.get("error"):
-                raise failure(self._endpoint, chunk["error"])
+                raise failure(self._endpoint, self._request.prompt, chunk["error"])
             return self._take(chunk)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFailed(f"{self._endpoint.base_url} sent what is no chunk of a completion") from error
