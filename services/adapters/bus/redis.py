@@ -6,7 +6,7 @@ a stream of its own, which it always reads too.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -29,6 +29,8 @@ EXPIRES_SECONDS = 600
 """After so long without news, a stream goes."""
 READ_AT_ONCE = 64
 """Batches of one stream that one answer may bring."""
+
+CANCEL_AGAIN_SECONDS = 0.1
 
 Fields = dict[Any, Any]
 """An entry's, as the client takes and gives them."""
@@ -77,10 +79,10 @@ class RedisBus:
 
     async def close(self) -> None:
         """End what is subscribed, and close the connections."""
-        if self._reader is not None:
+        while self._reader is not None and not self._reader.done():
+            # The client may swallow a cancellation that comes while it takes a connection.
             self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+            await asyncio.wait([self._reader], timeout=CANCEL_AGAIN_SECONDS)
         self._close_mailboxes(None)
         await self._redis.aclose()
 
