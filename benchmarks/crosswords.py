@@ -97,6 +97,7 @@ def main() -> None:
     options = parser.parse_args()
     logs.configure(service="benchmark", pod="local", revision="local", level="error")
     template = wire.SolveRequest(
+        fresh=True,
         task=TASK.name,
         strategy=options.strategy,
         prompt_style=thought_pb2.PROMPT_STYLE_FEW_SHOT,

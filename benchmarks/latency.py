@@ -52,7 +52,7 @@ async def run(client: Client, server: ModelServer, puzzles: Sequence[str], scale
     for puzzle in puzzles:
         await server.reset()
         begun = time.monotonic()
-        result = await client.solve_to_end(wire.SolveRequest(problem=puzzle, event_detail=1, **options))
+        result = await client.solve_to_end(wire.SolveRequest(problem=puzzle, event_detail=1, fresh=True, **options))
         seconds += (time.monotonic() - begun) / scale
         solved += result.status == wire.SOLVE_STATUS_SOLVED
         rows = await settled(server)
@@ -73,7 +73,7 @@ async def measure(server: ModelServer, puzzles: Sequence[str], scale: float) -> 
     """Run all, one after the other."""
     os.environ.update(server.environment())
     async with connect(None) as client:
-        await client.solve_to_end(wire.SolveRequest(problem=puzzles[0]))  # connections and imports
+        await client.solve_to_end(wire.SolveRequest(problem=puzzles[0], fresh=True))  # connections and imports
         return {name: await run(client, server, puzzles, scale, **options) for name, options in RUNS.items()}
 
 

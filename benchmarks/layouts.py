@@ -28,7 +28,10 @@ async def solve_all(target: str, puzzles: Sequence[str]) -> list[Solve]:
     async with dial(target) as channel:
         for puzzle in puzzles:
             request = wire.SolveRequest(
-                problem=puzzle, event_detail=wire.EVENT_DETAIL_ALL, concurrency=wire.CONCURRENCY_MODEL_LEVEL
+                problem=puzzle,
+                event_detail=wire.EVENT_DETAIL_ALL,
+                concurrency=wire.CONCURRENCY_MODEL_LEVEL,
+                fresh=True,
             )
             events: list[bytes] = []
             answer = ""

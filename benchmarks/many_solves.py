@@ -39,6 +39,7 @@ async def solve(stub: OrchestratorServiceStub, puzzle: str) -> Solved:
         event_detail=wire.EVENT_DETAIL_RESULT,
         concurrency=wire.CONCURRENCY_MODEL_LEVEL,
         budget=wire.Budget(wall_seconds=PATIENCE),
+        fresh=True,
     )
     begun = time.monotonic()
     async for message in stub.Solve(request):

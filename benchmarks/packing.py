@@ -61,7 +61,7 @@ async def measure(puzzles: Sequence[str], size: int, forget: frozenset[str]) -> 
     scripted.create = lambda _settings: model  # type: ignore[assignment, return-value]
     os.environ |= {"KOT_MODEL": "scripted", "KOT_PROMPT_STYLE": "few_shot", "KOT_PACK_REQUESTS": str(size)}
     async with connect(None) as client:
-        results = [await client.solve_to_end(wire.SolveRequest(problem=puzzle)) for puzzle in puzzles]
+        results = [await client.solve_to_end(wire.SolveRequest(problem=puzzle, fresh=True)) for puzzle in puzzles]
     return {
         "solved": sum(result.status == wire.SOLVE_STATUS_SOLVED for result in results),
         "calls": round(sum(result.usage.model_calls for result in results) / len(puzzles), 1),

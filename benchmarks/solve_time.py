@@ -35,7 +35,9 @@ async def solve_seconds(puzzles: list[str], strategy: str) -> list[float]:
     async with all_in_one(ModelSettings()) as target, dial(target) as channel:
         stub = OrchestratorServiceStub(channel)
         for puzzle in puzzles:
-            request = wire.SolveRequest(problem=puzzle, strategy=strategy, event_detail=wire.EVENT_DETAIL_RESULT)
+            request = wire.SolveRequest(
+                problem=puzzle, strategy=strategy, event_detail=wire.EVENT_DETAIL_RESULT, fresh=True
+            )
             times += [m.result.elapsed_seconds async for m in stub.Solve(request) if m.HasField("result")]
     return times
 

@@ -35,6 +35,7 @@ def request(puzzle: str) -> wire.SolveRequest:
         settings=settings_to_struct(SETTINGS),
         budget=wire.Budget(nodes=10**6, model_calls=10**6, completion_tokens=10**6, wall_seconds=600),
         event_detail=wire.EVENT_DETAIL_ALL,
+        fresh=True,
         request_batch_size=64,
         strategy="bfs",
         concurrency=wire.CONCURRENCY_MODEL_LEVEL,

@@ -21,7 +21,9 @@ async def solve_all(puzzles: list[str], strategy: str) -> list[wire.SolveResult]
     async with all_in_one(ModelSettings()) as target, dial(target) as channel:
         stub = OrchestratorServiceStub(channel)
         for puzzle in puzzles:
-            request = wire.SolveRequest(problem=puzzle, strategy=strategy, event_detail=wire.EVENT_DETAIL_RESULT)
+            request = wire.SolveRequest(
+                problem=puzzle, strategy=strategy, event_detail=wire.EVENT_DETAIL_RESULT, fresh=True
+            )
             results += [message.result async for message in stub.Solve(request) if message.HasField("result")]
     return results
 

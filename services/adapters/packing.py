@@ -120,7 +120,8 @@ class PackedModel:
 
     def __init__(self, model: LanguageModel, *, most: int, linger: float) -> None:
         self.name = model.name
-        self.revision = model.revision
+        # What is packed is answered otherwise, so caches keep it apart.
+        self.revision = f"{model.revision} packed" if model.revision else ""
         self._model = model
         self._most = most
         self._linger = linger

@@ -1,6 +1,8 @@
 """The shipped fake: a model that follows a script, at once and free of charge, for tests and benchmarks."""
 
 from collections.abc import AsyncGenerator, Callable
+from hashlib import blake2b
+from pathlib import Path
 
 from services.core.ports import CompletionDone, CompletionEvent, CompletionRequest, SampleDone, TextDelta
 from services.settings import ModelSettings
@@ -14,9 +16,9 @@ class ScriptedModel:
     """A `LanguageModel` whose text a script writes; a token is a word, and the end of a sample is one."""
 
     name = "scripted"
-    revision = "1"
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, revision: str = "1") -> None:
+        self.revision = revision
         self._script = script
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
@@ -39,4 +41,4 @@ class ScriptedModel:
 
 def create(settings: ModelSettings) -> ScriptedModel:  # noqa: ARG001 - every backend is made from settings
     """Return the scripted player of the Game of 24."""
-    return ScriptedModel(script.answer)
+    return ScriptedModel(script.answer, blake2b(Path(script.__file__).read_bytes(), digest_size=8).hexdigest())
