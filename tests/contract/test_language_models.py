@@ -73,6 +73,7 @@ class TestPackedModel(LanguageModelSuite):
 class TestRemoteModel(LanguageModelSuite):
     """Over the wire, from a model whose calls are counted."""
 
+    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     counts_do_not_matter = True
@@ -92,6 +93,7 @@ class TestRemoteModel(LanguageModelSuite):
 class TestRemoteEmbeddedModel(LanguageModelSuite):
     """Over the wire, from the engine."""
 
+    knows_its_weights = False
     prompt = PROMPT
     label_prompt = VALUE_PROMPT
     too_long = "Input: " + "1 " * 5000
