@@ -121,6 +121,7 @@ def template(options: argparse.Namespace, method: str) -> wire.SolveRequest:
         strategy=options.strategy,
         prompt_style=thought_pb2.PROMPT_STYLE_FEW_SHOT,
         evaluation=METHODS[method],
+        fresh=True,
         budget={"completion_tokens": options.tokens, "wall_seconds": 3600},
     )
     if options.max_tokens:
