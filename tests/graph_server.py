@@ -51,6 +51,7 @@ class GraphServer:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", sys.executable, __file__, str(self.folder), *map(str, self.ports)],
+                cwd=self.folder,  # it writes a log there
                 stdout=log,
                 stderr=log,
             )
