@@ -62,6 +62,8 @@ class Round:
     best: str
     elapsed: float
     """Seconds that the solve has run so far, pauses left out."""
+    away: tuple[str, ...] = ()
+    """The stores that cannot be reached; they catch up later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

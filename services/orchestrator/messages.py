@@ -67,6 +67,7 @@ class Messages:
                 case Expanded(usage=usage):
                     self._usage += usage
         self._progress.best = record.best
+        self._progress.away[:] = record.away
         if self._detail == wire.EVENT_DETAIL_RESULT:
             return
         if self._detail == wire.EVENT_DETAIL_ALL:

@@ -65,6 +65,12 @@ class Plan:
             raise HistoryRefused(f"the solve began with {versions}; here it would go on with {self.versions}")
 
 
+def propose_style_in(versions: str) -> PromptStyle:
+    """Return how prompts for thoughts are written, by the versions that a history depends on."""
+    words = next(part.split() for part in versions.split(", ") if part.startswith("propose "))
+    return PromptStyle(words[1])
+
+
 def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:
     """Return the plan of a request. Raises `InvalidInput` that names the field."""
     selection = _select(request, settings)

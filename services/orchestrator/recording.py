@@ -1,17 +1,22 @@
 """Keeps one solve's history: first in the log, and what is durable there on the bus and in the tree store."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from services.core.errors import StoreUnavailable
-from services.core.history import Record
+from services.core.history import Record, Round
 from services.core.stores import Bus, Lease, SolveLog
 
 _log = structlog.get_logger()
+
+BUS_PAUSE_SECONDS = 5.0
+"""A bus that is away is not tried again for so long: its silence would hold up the solve each time."""
 
 _FIRST_WAIT_SECONDS = 0.05
 _LONGEST_WAIT_SECONDS = 1.0
@@ -35,6 +40,9 @@ async def patiently(seconds: float, ask: Callable[P, Awaitable[T]], *args: P.arg
 class Projector(Protocol):
     """What makes a tree of a history, in its own time."""
 
+    degraded: bool
+    """Whether it is behind, because its store is away."""
+
     def take(self, number: int, records: Sequence[Record]) -> None:
         """Take records, the first of which has this number. Never waits."""
         ...
@@ -56,6 +64,8 @@ class Recorder:
         self._lease = lease
         self._length = length
         self._patience = patience
+        self._bus_is_away = False
+        self._bus_tried = 0.0
         self._writing: asyncio.Task[None] | None = None
 
     def kept(self, records: Sequence[Record]) -> int:
@@ -70,7 +80,8 @@ class Recorder:
 
         Raises `LeaseLost`, and `StoreUnavailable` if the log stays away for longer than it is waited for.
         """
-        self._writing = asyncio.create_task(self._write(self._writing, records))
+        marked = [replace(record, away=self._away()) if isinstance(record, Round) else record for record in records]
+        self._writing = asyncio.create_task(self._write(self._writing, marked))
         # Whether anybody still waits for it or not, its error is no defect.
         self._writing.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(self._writing)
@@ -105,8 +116,20 @@ class Recorder:
             await asyncio.wait([before])
         await patiently(self._patience, self._log.append, self._lease, self._length, records)
         number = self.kept(records)
+        await self._publish(number, records)
+
+    async def _publish(self, number: int, records: Sequence[Record]) -> None:
+        """Tell who follows; if the bus is away, they read the log meanwhile."""
+        if self._bus_is_away and time.monotonic() < self._bus_tried + BUS_PAUSE_SECONDS:
+            return
         try:
             await self._bus.publish(self._lease.solve_id, number, records)
+            self._bus_is_away = False
         except StoreUnavailable as error:
-            # Who watches reads the log meanwhile.
-            _log.warning("the bus is away", solve_id=self._lease.solve_id, message=str(error))
+            if not self._bus_is_away:
+                _log.warning("the bus is away", solve_id=self._lease.solve_id, message=str(error))
+            self._bus_is_away, self._bus_tried = True, time.monotonic()
+
+    def _away(self) -> tuple[str, ...]:
+        tree_is_away = self._projector is not None and self._projector.degraded
+        return ("bus",) * self._bus_is_away + ("tree",) * tree_is_away

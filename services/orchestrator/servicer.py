@@ -15,11 +15,12 @@ from services.core.search import describe_settings
 from services.core.stores import Step
 from services.orchestrator import auto
 from services.orchestrator.messages import Messages, describe, thought_to_proto
+from services.orchestrator.plan import propose_style_in
 from services.orchestrator.recording import Recorder
 from services.orchestrator.solve import Stages
 from services.orchestrator.solves import Keeping, Solves
 from services.plugins import STRATEGIES, TASKS, find_strategy, find_task
-from services.rpc.convert import setting_to_proto
+from services.rpc.convert import setting_to_proto, style_to_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceServicer
 from services.rpc.history import FAILED
@@ -148,7 +149,11 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     ) -> wire.GetSolveResponse:
         """Describe one solve."""
         head = await self._solves.head(request.solve_id)
-        return wire.GetSolveResponse(solve=describe(head), request=wire.SolveRequest.FromString(head.first.request))
+        return wire.GetSolveResponse(
+            solve=describe(head),
+            request=wire.SolveRequest.FromString(head.first.request),
+            prompt_style=style_to_proto(propose_style_in(head.first.versions)),
+        )
 
     async def ListSolves(  # noqa: N802 - the wire's name
         self,

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Self
 
@@ -290,24 +290,28 @@ class Solves:
 
 
 class Ear:
-    """Hears of one solve's records as they are made, unless the bus is away."""
+    """Hears of one solve's records as they are made, while the bus is there."""
 
     def __init__(self, bus: Bus, solve_id: str) -> None:
-        self._subscription = bus.subscribe(solve_id)
-        self._coming: asyncio.Task[Sequence[Numbered]] | None = None
+        self._bus = bus
+        self._solve_id = solve_id
+        self._subscription = AsyncExitStack()
         self._news: AsyncGenerator[Sequence[Numbered], None] | None = None
+        self._coming: asyncio.Task[Sequence[Numbered]] | None = None
 
     async def __aenter__(self) -> Self:
-        with suppress(StoreUnavailable):
-            self._news = await self._subscription.__aenter__()
+        await self._subscribe()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         if self._coming:
             self._coming.cancel()
             await asyncio.wait([self._coming])
-        if self._news:
-            await self._subscription.__aexit__(None, None, None)
+        await self._subscription.aclose()
+
+    async def _subscribe(self) -> None:
+        with suppress(StoreUnavailable):
+            self._news = await self._subscription.enter_async_context(self._bus.subscribe(self._solve_id))
 
     async def hear(self, length: int, timeout: float) -> Sequence[Record]:
         """Return what comes next in a history of `length` records.
@@ -316,6 +320,7 @@ class Ear:
         """
         if self._news is None:
             await asyncio.sleep(timeout)
+            await self._subscribe()
             return ()
         if self._coming is None:
             self._coming = asyncio.ensure_future(anext(self._news))
@@ -327,6 +332,7 @@ class Ear:
             numbered = coming.result()
         except (StopAsyncIteration, StoreUnavailable):
             self._news = None
+            await self._subscription.aclose()
             return ()
         return [record for _, record in numbered] if numbered[0][0] == length else ()
 

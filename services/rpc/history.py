@@ -45,8 +45,8 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
                 begun_at=record.begun_at,
             )
             return wire.HistoryRecord(begun=begun)
-        case Round(told=told, best=best, elapsed=elapsed):
-            round_ = wire.SearchRound(told=map(_told_to_proto, told), best=best, elapsed_seconds=elapsed)
+        case Round(told=told, best=best, elapsed=elapsed, away=away):
+            round_ = wire.SearchRound(told=map(_told_to_proto, told), best=best, elapsed_seconds=elapsed, away=away)
             return wire.HistoryRecord(round=round_)
         case Awaited(stage=stage):
             return wire.HistoryRecord(awaited=orchestrator_service_pb2.StageAwaited(stage=stage))
@@ -75,8 +75,9 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
                 begun_at=begun.begun_at,
             )
         case "round":
-            told = tuple(map(_told_from_proto, message.round.told))
-            return Round(told=told, best=message.round.best, elapsed=message.round.elapsed_seconds)
+            round_ = message.round
+            told = tuple(map(_told_from_proto, round_.told))
+            return Round(told=told, best=round_.best, elapsed=round_.elapsed_seconds, away=tuple(round_.away))
         case "parked":
             parked = message.parked
             return Parked(

@@ -42,7 +42,9 @@ records = st.one_of(
         Begun, request=st.binary(), request_hash=texts, problem=texts, task=texts, strategy=texts, versions=texts,
         begun_at=seconds,
     ),
-    st.builds(Round, told=st.lists(told, max_size=3).map(tuple), best=texts, elapsed=seconds),
+    st.builds(
+        Round, told=st.lists(told, max_size=3).map(tuple), best=texts, elapsed=seconds, away=st.lists(texts).map(tuple)
+    ),
     st.builds(Awaited, stage=texts),
     st.builds(Parked, why=texts, usage=usages, elapsed=seconds, reason=st.none() | st.sampled_from(Reason)),
     st.builds(Resumed, pod=texts, limits=limits),

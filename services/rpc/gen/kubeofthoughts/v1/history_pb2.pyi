@@ -44,14 +44,16 @@ class SolveBegun(_message.Message):
     def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ...) -> None: ...
 
 class SearchRound(_message.Message):
-    __slots__ = ("told", "best", "elapsed_seconds")
+    __slots__ = ("told", "best", "elapsed_seconds", "away")
     TOLD_FIELD_NUMBER: _ClassVar[int]
     BEST_FIELD_NUMBER: _ClassVar[int]
     ELAPSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AWAY_FIELD_NUMBER: _ClassVar[int]
     told: _containers.RepeatedCompositeFieldContainer[ExpansionTold]
     best: str
     elapsed_seconds: float
-    def __init__(self, told: _Optional[_Iterable[_Union[ExpansionTold, _Mapping]]] = ..., best: _Optional[str] = ..., elapsed_seconds: _Optional[float] = ...) -> None: ...
+    away: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, told: _Optional[_Iterable[_Union[ExpansionTold, _Mapping]]] = ..., best: _Optional[str] = ..., elapsed_seconds: _Optional[float] = ..., away: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExpansionTold(_message.Message):
     __slots__ = ("thought_id", "draw", "children", "events", "usage", "done", "failed")

@@ -289,18 +289,20 @@ class ThoughtFailed(_message.Message):
     def __init__(self, failure: _Optional[_Union[_thought_pb2.Failure, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("nodes", "merged", "depth", "best", "usage")
+    __slots__ = ("nodes", "merged", "depth", "best", "usage", "away")
     NODES_FIELD_NUMBER: _ClassVar[int]
     MERGED_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     BEST_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    AWAY_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     merged: int
     depth: int
     best: str
     usage: _thought_pb2.Usage
-    def __init__(self, nodes: _Optional[int] = ..., merged: _Optional[int] = ..., depth: _Optional[int] = ..., best: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ...) -> None: ...
+    away: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, nodes: _Optional[int] = ..., merged: _Optional[int] = ..., depth: _Optional[int] = ..., best: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., away: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SolveResult(_message.Message):
     __slots__ = ("solve_id", "status", "answer", "steps", "usage", "elapsed_seconds", "progress")
