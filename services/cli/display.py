@@ -99,7 +99,9 @@ _LEGEND = Text.assemble(
 def draw_tree(tree: Tree, lines: int) -> Branch:
     """Return the best branches in at most `lines` lines; what is left out is counted."""
     solution = set(_solution(tree))
-    root = Branch(Text(tree.root.text, style="bold"), guide_style="bright_black")
+    # A problem of several lines takes one, as every thought does.
+    problem = Text(" ".join(tree.root.text.splitlines()), style="bold", no_wrap=True, overflow="ellipsis")
+    root = Branch(problem, guide_style="bright_black")
     _draw_children(root, tree, tree[tree.root.id], select(tree, lines), solution)
     return root
 

@@ -279,6 +279,7 @@ def _properties(thought: StoredThought) -> dict[str, object]:
         "sure": value and value.sure,
         "likely": value and value.likely,
         "impossible": value and value.impossible,
+        "votes": value and value.votes,
         "score": value and value.score,
         "status": thought.status.value,
         "note": thought.note,
@@ -289,7 +290,10 @@ def _properties(thought: StoredThought) -> dict[str, object]:
 
 
 def _thought(properties: dict[str, Any], parent_id: str | None) -> StoredThought:
-    value = Value(properties["sure"], properties["likely"], properties["impossible"]) if "sure" in properties else None
+    value = None
+    if "sure" in properties:
+        labels = (properties["sure"], properties["likely"], properties["impossible"])
+        value = Value(*labels, properties.get("votes"))
     usage = Usage(**{name: properties[name] for name in asdict(Usage())})
     return StoredThought(
         **{name: properties[name] for name in ("id", "number", "depth", "text", "key", "note", "draws")},

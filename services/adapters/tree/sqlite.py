@@ -29,10 +29,10 @@ _TABLES = [
     )""",
     f"""CREATE TABLE tree_thought (
         row INTEGER PRIMARY KEY, id TEXT NOT NULL, parent INTEGER, depth INTEGER NOT NULL, text TEXT NOT NULL,
-        key TEXT NOT NULL, answer TEXT, sure REAL, likely REAL, impossible REAL, status TEXT NOT NULL,
-        note TEXT NOT NULL, draws INTEGER NOT NULL, model_calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
-        completion_tokens INTEGER NOT NULL, cache_hits INTEGER NOT NULL, dollars REAL NOT NULL,
-        on_answer_path INTEGER NOT NULL, solve INTEGER AS (row / {_ROWS}) VIRTUAL
+        key TEXT NOT NULL, answer TEXT, sure REAL, likely REAL, impossible REAL, votes REAL, score REAL,
+        status TEXT NOT NULL, note TEXT NOT NULL, draws INTEGER NOT NULL, model_calls INTEGER NOT NULL,
+        prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cache_hits INTEGER NOT NULL,
+        dollars REAL NOT NULL, on_answer_path INTEGER NOT NULL, solve INTEGER AS (row / {_ROWS}) VIRTUAL
     )""",
     "CREATE UNIQUE INDEX tree_thought_by_id ON tree_thought (solve, id)",
     """CREATE TABLE tree_step (
@@ -44,9 +44,9 @@ _TABLES = [
     FROM tree_solve""",
     f"""CREATE VIEW thoughts AS SELECT
         tree_solve.id AS solve_id, thought.id, thought.row % {_ROWS} AS number, parent.id AS parent_id, thought.depth,
-        thought.text, thought.key, thought.answer, thought.sure, thought.likely, thought.impossible,
-        thought.sure + 0.5 * thought.likely AS score, thought.status, thought.note, thought.draws, thought.model_calls,
-        thought.prompt_tokens, thought.completion_tokens, thought.cache_hits, thought.dollars, thought.on_answer_path
+        thought.text, thought.key, thought.answer, thought.sure, thought.likely, thought.impossible, thought.votes,
+        thought.score, thought.status, thought.note, thought.draws, thought.model_calls, thought.prompt_tokens,
+        thought.completion_tokens, thought.cache_hits, thought.dollars, thought.on_answer_path
     FROM tree_solve JOIN tree_thought AS thought ON thought.solve = tree_solve.number
     LEFT JOIN tree_thought AS parent ON parent.row = thought.parent""",  # noqa: S608 - made of constants
     """CREATE VIEW steps AS SELECT
@@ -66,16 +66,18 @@ _PUT_SOLVE = """
     RETURNING number"""
 _PUT_THOUGHT = """
     INSERT INTO tree_thought (
-        row, id, parent, depth, text, key, answer, sure, likely, impossible, status, note, draws, model_calls,
-        prompt_tokens, completion_tokens, cache_hits, dollars, on_answer_path
+        row, id, parent, depth, text, key, answer, sure, likely, impossible, votes, score, status, note, draws,
+        model_calls, prompt_tokens, completion_tokens, cache_hits, dollars, on_answer_path
     ) VALUES (
-        ?, ?, (SELECT row FROM tree_thought WHERE solve = ? AND id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+        ?, ?, (SELECT row FROM tree_thought WHERE solve = ? AND id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        ?, ?
     )
     ON CONFLICT (row) DO UPDATE SET
-        sure = excluded.sure, likely = excluded.likely, impossible = excluded.impossible, status = excluded.status,
-        note = excluded.note, draws = excluded.draws, model_calls = excluded.model_calls,
-        prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-        cache_hits = excluded.cache_hits, dollars = excluded.dollars, on_answer_path = excluded.on_answer_path"""
+        sure = excluded.sure, likely = excluded.likely, impossible = excluded.impossible, votes = excluded.votes,
+        score = excluded.score, status = excluded.status, note = excluded.note, draws = excluded.draws,
+        model_calls = excluded.model_calls, prompt_tokens = excluded.prompt_tokens,
+        completion_tokens = excluded.completion_tokens, cache_hits = excluded.cache_hits, dollars = excluded.dollars,
+        on_answer_path = excluded.on_answer_path"""
 _PUT_STEP = """
     INSERT OR REPLACE INTO tree_step (thought, place, parent, text)
     SELECT thought.row, ?, parent.row, ? FROM tree_thought AS thought, tree_thought AS parent
@@ -83,8 +85,9 @@ _PUT_STEP = """
 
 _THOUGHT = f"""
     thought.id, thought.row % {_ROWS}, parent.id, thought.depth, thought.text, thought.key, thought.answer,
-    thought.sure, thought.likely, thought.impossible, thought.status, thought.note, thought.draws, thought.model_calls,
-    thought.prompt_tokens, thought.completion_tokens, thought.cache_hits, thought.dollars, thought.on_answer_path"""
+    thought.sure, thought.likely, thought.impossible, thought.votes, thought.status, thought.note, thought.draws,
+    thought.model_calls, thought.prompt_tokens, thought.completion_tokens, thought.cache_hits, thought.dollars,
+    thought.on_answer_path"""
 _GET_SOLVE = "SELECT id, problem, task, strategy, begun_at, status, answer FROM tree_solve WHERE id = ?"
 _GET_THOUGHTS = f"""
     SELECT {_THOUGHT} FROM tree_thought AS thought LEFT JOIN tree_thought AS parent ON parent.row = thought.parent
@@ -206,6 +209,8 @@ def _row(solve: int, thought: StoredThought) -> tuple[object, ...]:
         value and value.sure,
         value and value.likely,
         value and value.impossible,
+        value and value.votes,
+        value and value.score,
         thought.status.value,
         thought.note,
         thought.draws,
@@ -238,10 +243,10 @@ def _thought(row: Sequence[Any]) -> StoredThought:
         text=row[4],
         key=row[5],
         answer=row[6],
-        value=None if row[7] is None else Value(*row[7:10]),
-        status=Status(row[10]),
-        note=row[11],
-        draws=row[12],
-        usage=Usage(*row[13:18]),
-        on_answer_path=bool(row[18]),
+        value=None if row[7] is None else Value(*row[7:11]),
+        status=Status(row[11]),
+        note=row[12],
+        draws=row[13],
+        usage=Usage(*row[14:19]),
+        on_answer_path=bool(row[19]),
     )
