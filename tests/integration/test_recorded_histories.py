@@ -1,4 +1,4 @@
-"""Solves that earlier versions have parked: taken up again where nothing has changed, refused with a reason elsewhere."""
+"""Solves that were parked by an earlier version: taken up where nothing has changed, refused with a reason elsewhere."""
 
 import base64
 from dataclasses import replace
