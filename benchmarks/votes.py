@@ -108,7 +108,7 @@ async def solve_all(client: Client, problems: Sequence[str], template: wire.Solv
     for seed, problem in enumerate(problems):
         request = wire.SolveRequest(problem=problem, seed=seed, event_detail=wire.EVENT_DETAIL_ALL)
         request.MergeFrom(template)
-        async with aclosing(client.solve(request)) as messages:
+        async with aclosing(client.follow(request)) as messages:
             tally.take([message async for message in messages])
     tally.seconds = time.monotonic() - begun
     return tally

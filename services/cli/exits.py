@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from services.core.errors import InvalidInput, KotError
+from services.core.errors import InvalidInput, KotError, UnknownSolve
 
 
 class Exit(IntEnum):
@@ -23,4 +23,4 @@ HELP = (
 
 def exit_of(error: KotError) -> Exit:
     """Return the exit code for an error: what was typed is wrong, or something is not there."""
-    return Exit.USAGE if isinstance(error, InvalidInput) else Exit.UNAVAILABLE
+    return Exit.USAGE if isinstance(error, InvalidInput | UnknownSolve) else Exit.UNAVAILABLE

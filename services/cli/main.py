@@ -5,22 +5,19 @@ Everything heavy is imported by the command that needs it: the time to the first
 
 import asyncio
 import io
+import os
 import sys
-from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import typer
 
+from services.cli import stored
 from services.cli.exits import HELP, Exit, exit_of
+from services.cli.frame import AsJson, Target, configure_logs, make_console, run
 from services.cli.options import Hyperparameters, flag_of, with_hyperparameters
-from services.core.errors import InvalidInput, KotError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-T = TypeVar("T")
+from services.core.errors import HistoryRefused, InvalidInput, KotError, LeaseHeld, UnknownSolve
 
 INTERRUPTED_BY_TYPER = 130
 MOST_TOKENS = 1_000_000_000
@@ -35,9 +32,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Target = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Use a running server instead of one in this process.")
-]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"] | None,
     typer.Option(help="What this process logs, on standard error. (default error; for `kot serve` info)"),
@@ -77,18 +71,21 @@ def solve_command(
     strategy: Strategy = None,
     target: Target = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
     options: Hyperparameters,
 ) -> None:
     """Solve one problem and watch the tree grow. Example: kot solve 1 1 11 11."""
-    _configure_logs(context.obj or "error")
+    configure_logs(context.obj or "error")
     from services.cli.request import build_request
-    from services.cli.solve import solve
+    from services.cli.solve import show
     from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 
     detail = wire.EVENT_DETAIL_RESULT if as_json else wire.EVENT_DETAIL_ALL
     request = build_request(" ".join(problem), strategy, options, detail)
-    raise typer.Exit(_run(solve(request, target=target, as_json=as_json, console=_console())))
+    raise typer.Exit(run(show(request, target=target, as_json=as_json, console=make_console())))
+
+
+app.add_typer(stored.app)
 
 
 @app.command("serve", epilog=HELP)
@@ -97,11 +94,11 @@ def serve_command(
     host: Annotated[str, typer.Option(help="The interface to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 50_051,
 ) -> None:
-    """Serve all services on one port until SIGTERM or Ctrl-C; solves in flight end first."""
-    _configure_logs(context.obj)
+    """Serve all services on one port until SIGTERM or Ctrl-C; solves in flight end first, or are parked."""
+    configure_logs(context.obj)
     from services.cli.serve import serve
 
-    _run(serve(host, port))
+    run(serve(host, port))
 
 
 @app.command("bench", epilog=HELP)
@@ -150,7 +147,7 @@ def bench_command(
     options: Hyperparameters,
 ) -> None:
     """Solve every puzzle of a file with each strategy at each budget, and count."""
-    _configure_logs(context.obj or "error")
+    configure_logs(context.obj or "error")
     from services.cli.bench import Bench, check_writable, read_puzzles, write_figures
     from services.cli.figures import show_figures
     from services.cli.plot import check_plot, plot_figures
@@ -161,39 +158,39 @@ def bench_command(
         check_writable(plot)
         check_plot(plot)
     bench = Bench(read_puzzles(puzzles, limit), strategy or ["auto"], options, parallel, budget or (), seeds)
-    figures = _run(bench.run(target, _console(stderr=True)))
+    figures = run(bench.run(target, make_console(stderr=True)))
     if json_out is not None:
         write_figures(json_out, figures)
     if plot is not None:
         plot_figures(plot, figures, title=puzzles.name)
-    show_figures(_console(), figures)
+    show_figures(make_console(), figures)
 
 
 @app.command("doctor", epilog=HELP)
 def doctor_command(context: typer.Context, target: Target = None) -> None:
     """Say what is configured and what is reachable."""
-    _configure_logs(context.obj or "error")
+    configure_logs(context.obj or "error")
     from services.cli.doctor import diagnose
 
-    raise typer.Exit(_run(diagnose(_console(), target)))
+    raise typer.Exit(run(diagnose(make_console(), target)))
 
 
 @app.command("tasks", epilog=HELP)
 def tasks_command(context: typer.Context, target: Target = None) -> None:
     """List the classes of problems that can be solved."""
-    _configure_logs(context.obj or "error")
+    configure_logs(context.obj or "error")
     from services.cli.catalog import show_tasks
 
-    _run(show_tasks(_console(), target))
+    run(show_tasks(make_console(), target))
 
 
 @app.command("strategies", epilog=HELP)
 def strategies_command(context: typer.Context, target: Target = None) -> None:
     """List the ways to search and what can be set about each."""
-    _configure_logs(context.obj or "error")
+    configure_logs(context.obj or "error")
     from services.cli.catalog import show_strategies
 
-    _run(show_strategies(_console(), target))
+    run(show_strategies(make_console(), target))
 
 
 def main() -> None:
@@ -204,6 +201,10 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app(prog_name="kot")
+    except BrokenPipeError:
+        # Whoever read has seen enough; what Python still has for them goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.INTERRUPTED)
     except KotError as error:
         _end(str(error) + _hint(error), exit_of(error))
     except asyncio.CancelledError:
@@ -220,29 +221,19 @@ def _end(message: str, code: Exit) -> None:
 
 
 def _hint(error: KotError) -> str:
-    flag = flag_of(error.field) if isinstance(error, InvalidInput) else None
-    return f" ({flag})" if flag else ""
-
-
-def _run(command: Coroutine[Any, Any, T]) -> T:
-    import uvloop
-
-    return uvloop.run(command)
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stderr)
-
-
-def _configure_logs(level: str | None) -> None:
-    """Log at `level`; at `KOT_LOG_LEVEL` if none was chosen."""
-    from services.settings import ServerSettings, read_settings
-    from services.telemetry import logs
-
-    server = read_settings(ServerSettings)
-    logs.configure(service="kot", pod=server.pod, revision=server.revision, level=level or server.log_level)
+    """Return what may help, in brackets; empty if nothing comes to mind."""
+    match error:
+        case InvalidInput(field=field):
+            said = flag_of(field) or ""
+        case UnknownSolve():
+            said = "`kot list` says which there are"
+        case LeaseHeld():
+            said = "`kot watch` shows it, and goes on with it if that one has died"
+        case HistoryRefused():
+            said = "it cannot go on; `kot tree` and `kot export` still read it"
+        case _:
+            said = ""
+    return f" ({said})" if said else ""
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -212,9 +212,18 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 def with_hyperparameters(command: Command) -> Callable[..., None]:
     """Let typer see one option for each hyperparameter where `command` takes them as `options`."""
+    return _with_options(command, fields(Hyperparameters))
+
+
+def with_budget(command: Command) -> Callable[..., None]:
+    """Let it see those of the budget alone."""
+    budget = {name for name, path in _paths() if path.startswith("budget.")}
+    return _with_options(command, [option for option in fields(Hyperparameters) if option.name in budget])
+
+
+def _with_options(command: Command, taken: Sequence[Field[Any]]) -> Callable[..., None]:
     options = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for f in fields(Hyperparameters)
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for f in taken
     ]
     signature = inspect.signature(command)
     own = [parameter for name, parameter in signature.parameters.items() if name != "options"]

@@ -1,6 +1,7 @@
 """From what was typed to a `SolveRequest`."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from services.cli.options import Hyperparameters
@@ -32,6 +33,23 @@ def build_request(
     """
     request = wire.SolveRequest(request_id=uuid.uuid4().hex, event_detail=detail)
     values = dict(options.given()) | {"problem": problem} | ({"strategy": strategy} if strategy else {})
+    _put_all(request, values)
+    if options.prompts is not None:
+        # Only who has such a file waits for the parser.
+        from services.cli.definition import read_definition
+
+        request.definition.CopyFrom(definition_to_proto(read_definition(options.prompts)))
+    return request
+
+
+def build_resume(solve_id: str, options: Hyperparameters, detail: wire.EventDetail) -> wire.ResumeSolveRequest:
+    """Return the request to go on with a solve under a larger budget. Raises `InvalidInput` as `build_request`."""
+    limits = wire.SolveRequest()
+    _put_all(limits, dict(options.given()))
+    return wire.ResumeSolveRequest(solve_id=solve_id, budget=limits.budget, event_detail=detail)
+
+
+def _put_all(request: wire.SolveRequest, values: Mapping[str, object]) -> None:
     for path, value in values.items():
         try:
             _put(request, path, value)
@@ -39,12 +57,6 @@ def build_request(
             raise InvalidInput(f"{path} is not valid UTF-8", field=path) from error
         except (ValueError, OverflowError) as error:
             raise InvalidInput(f"{path} is out of range: {str(value)[:32]}", field=path) from error
-    if options.prompts is not None:
-        # Only who has such a file waits for the parser.
-        from services.cli.definition import read_definition
-
-        request.definition.CopyFrom(definition_to_proto(read_definition(options.prompts)))
-    return request
 
 
 def _put(request: wire.SolveRequest, path: str, value: Any) -> None:  # noqa: ANN401 - as the option's type is

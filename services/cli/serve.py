@@ -11,10 +11,11 @@ from services.settings import ModelSettings, ServerSettings, read_settings
 
 
 async def serve(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then let the solves in flight end. Raises `WorkerUnavailable` if the model dies.
+    """Serve until SIGTERM or SIGINT, then let the solves that are followed end, and park those that do not in time.
 
-    The orchestrator reaches the stages over a private socket that closes after the public port: a server that drains
-    refuses new calls, its own included.
+    The orchestrator reaches the stages over a private socket that closes last: a server that drains refuses new calls,
+    its own included, and what runs is parked while its stages are still there. Raises `WorkerUnavailable` if the model
+    dies.
     """
     died = asyncio.Event()
     try:
@@ -22,8 +23,8 @@ async def serve(host: str, port: int) -> None:
             model = await cached_model(read_settings(ModelSettings), resources)
             stages = stages_with(UntilDeath(model, died))
             address = private_address(resources)
-            public = [*orchestrator_over(address, resources), *stages]
             await resources.enter_async_context(serving(stages, address, drain_seconds=DRAIN_SECONDS))
+            public = [*orchestrator_over(address, resources), *stages]
             drain_seconds = read_settings(ServerSettings).drain_seconds
             await serve_until_told(public, f"{host}:{port}", drain_seconds=drain_seconds, died=died)
     except ServedInVain as error:

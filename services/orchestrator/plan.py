@@ -65,10 +65,10 @@ class Plan:
             raise HistoryRefused(f"the solve began with {versions}; here it would go on with {self.versions}")
 
 
-def propose_style_in(versions: str) -> PromptStyle:
-    """Return how prompts for thoughts are written, by the versions that a history depends on."""
-    words = next(part.split() for part in versions.split(", ") if part.startswith("propose "))
-    return PromptStyle(words[1])
+def propose_style_in(versions: str) -> PromptStyle | None:
+    """Return how prompts for thoughts are written, by what `Plan.versions` said; None if it said nothing of that."""
+    styles = {f"propose {style}": style for style in PromptStyle}
+    return next((styles[part] for part in versions.split(", ") if part in styles), None)
 
 
 def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Plan:

@@ -347,12 +347,14 @@ class GetSolveRequest(_message.Message):
     def __init__(self, solve_id: _Optional[str] = ...) -> None: ...
 
 class GetSolveResponse(_message.Message):
-    __slots__ = ("solve", "request")
+    __slots__ = ("solve", "request", "prompt_style")
     SOLVE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_STYLE_FIELD_NUMBER: _ClassVar[int]
     solve: SolveDescription
     request: SolveRequest
-    def __init__(self, solve: _Optional[_Union[SolveDescription, _Mapping]] = ..., request: _Optional[_Union[SolveRequest, _Mapping]] = ...) -> None: ...
+    prompt_style: _thought_pb2.PromptStyle
+    def __init__(self, solve: _Optional[_Union[SolveDescription, _Mapping]] = ..., request: _Optional[_Union[SolveRequest, _Mapping]] = ..., prompt_style: _Optional[_Union[_thought_pb2.PromptStyle, str]] = ...) -> None: ...
 
 class ListSolvesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
