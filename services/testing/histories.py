@@ -110,8 +110,9 @@ class _Maker:
             verdict = Verdict.CERTAIN if right else Verdict.IMPOSSIBLE
             yield Validated(thought.id, verdict, "" if right else "it is 23")
             return
-        labels = Value(sure=self.random.random() / 2, likely=0.25, impossible=0.125)
-        yield Evaluated(thought.id, Value(votes=self.random.random()) if self._happens(0.5) else labels)
+        share = self.random.random()
+        labels = Value(sure=share / 2, likely=0.25, impossible=0.125)
+        yield Evaluated(thought.id, Value(votes=share) if self._happens(0.2) else labels)
         if self._happens(self._shape.pruned):
             yield Pruned(thought.id, self.random.choice(["scores 0.1 of 0.5", "not among the best 5"]))
 

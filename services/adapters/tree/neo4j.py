@@ -290,10 +290,8 @@ def _properties(thought: StoredThought) -> dict[str, object]:
 
 
 def _thought(properties: dict[str, Any], parent_id: str | None) -> StoredThought:
-    value = None
-    if "sure" in properties:
-        labels = (properties["sure"], properties["likely"], properties["impossible"])
-        value = Value(*labels, properties.get("votes"))
+    shares: dict[str, Any] = {name: properties.get(name) for name in asdict(Value())}
+    value = Value(**shares) if "sure" in properties else None
     usage = Usage(**{name: properties[name] for name in asdict(Usage())})
     return StoredThought(
         **{name: properties[name] for name in ("id", "number", "depth", "text", "key", "note", "draws")},

@@ -44,9 +44,9 @@ _TABLES = [
     FROM tree_solve""",
     f"""CREATE VIEW thoughts AS SELECT
         tree_solve.id AS solve_id, thought.id, thought.row % {_ROWS} AS number, parent.id AS parent_id, thought.depth,
-        thought.text, thought.key, thought.answer, thought.sure, thought.likely, thought.impossible, thought.votes,
-        thought.score, thought.status, thought.note, thought.draws, thought.model_calls, thought.prompt_tokens,
-        thought.completion_tokens, thought.cache_hits, thought.dollars, thought.on_answer_path
+        thought.text, thought.key, thought.answer, thought.sure, thought.likely, thought.impossible,
+        thought.votes, thought.score, thought.status, thought.note, thought.draws, thought.model_calls,
+        thought.prompt_tokens, thought.completion_tokens, thought.cache_hits, thought.dollars, thought.on_answer_path
     FROM tree_solve JOIN tree_thought AS thought ON thought.solve = tree_solve.number
     LEFT JOIN tree_thought AS parent ON parent.row = thought.parent""",  # noqa: S608 - made of constants
     """CREATE VIEW steps AS SELECT
@@ -75,9 +75,9 @@ _PUT_THOUGHT = """
     ON CONFLICT (row) DO UPDATE SET
         sure = excluded.sure, likely = excluded.likely, impossible = excluded.impossible, votes = excluded.votes,
         score = excluded.score, status = excluded.status, note = excluded.note, draws = excluded.draws,
-        model_calls = excluded.model_calls, prompt_tokens = excluded.prompt_tokens,
-        completion_tokens = excluded.completion_tokens, cache_hits = excluded.cache_hits, dollars = excluded.dollars,
-        on_answer_path = excluded.on_answer_path"""
+        model_calls = excluded.model_calls,
+        prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
+        cache_hits = excluded.cache_hits, dollars = excluded.dollars, on_answer_path = excluded.on_answer_path"""
 _PUT_STEP = """
     INSERT OR REPLACE INTO tree_step (thought, place, parent, text)
     SELECT thought.row, ?, parent.row, ? FROM tree_thought AS thought, tree_thought AS parent
