@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,6 +23,11 @@ from rich.table import Table
 from services.tasks.game24.script import wins
 
 Figures = Mapping[str, object]
+
+_folder = TemporaryDirectory(prefix="kot-benchmark-")
+STATE = {"KOT_STATE_PATH": f"{_folder.name}/kot.db", "KOT_DETACH_GRACE": "0"}
+"""What is solved here is kept apart from what the user has solved, and ends when it is left."""
+os.environ.update(STATE)
 
 
 def free_port() -> int:
@@ -60,7 +66,7 @@ def service(name: str, **environment: str) -> Iterator[Service]:
     """Run one service as a process; gives it before it serves."""
     port = free_port()
     clean = {key: value for key, value in os.environ.items() if not key.startswith("KOT_")}
-    settings = {"PORT": str(port), "KOT_HOST": "127.0.0.1", "KOT_LOG_LEVEL": "error"} | environment
+    settings = {"PORT": str(port), "KOT_HOST": "127.0.0.1", "KOT_LOG_LEVEL": "error"} | STATE | environment
     process = subprocess.Popen([sys.executable, "-m", f"services.{name}"], env=clean | settings)
     try:
         yield Service(f"127.0.0.1:{port}", process)
