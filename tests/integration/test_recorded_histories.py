@@ -1,4 +1,4 @@
-"""Solves that were parked by an earlier version: taken up where nothing has changed, refused with a reason elsewhere."""
+"""Solves that an earlier version parked: taken up where nothing has changed, refused with a reason elsewhere."""
 
 import base64
 from dataclasses import replace
