@@ -1,7 +1,9 @@
 """The tree store follows a solve: it may be slow, away, or behind; the solve does not wait, and nothing stays lost."""
 
 import asyncio
+import base64
 import time
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -16,10 +18,12 @@ from services.core.errors import HistoryRefused, StoreUnavailable, StoreUnusable
 from services.core.history import Round, Told
 from services.core.thought import Value
 from services.core.tree import Evaluated
+from services.rpc.history import decode
 from services.testing.faulty_trees import FaultyTrees
 from services.testing.histories import Shape, begun, history
 from services.testing.tree_store_suite import read, replayed
 
+HISTORIES = Path(__file__).resolve().parents[1] / "histories"
 AWAY = StoreUnavailable("away")
 
 
@@ -212,3 +216,23 @@ def test_whatever_goes_wrong_the_tree_becomes_that_of_the_log(tmp_path_factory, 
         await store.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("path", sorted(HISTORIES.glob("*.txt")), ids=lambda path: path.stem)
+async def test_the_history_of_a_real_solve(store, path):
+    """Of every strategy: merged branches, look-aheads, chains, votes."""
+    records = [decode(base64.b64decode(line)) for line in path.read_text().split()]
+    solve = Solve(MemoryLog(60), store, records)
+    projector = Projector(solve.log, store, solve.id)
+    await solve.go_on(projector)
+    await projector.close()
+    await solve.assert_stored()
+    end, stored = records[-1], await store.solve(solve.id)
+    assert (stored.status, stored.answer) == (end.status, end.answer)
+    found = await read(store, solve.id)
+    marked = [thought for thought in found.thoughts if thought.on_answer_path]
+    if end.status == "SOLVED":
+        assert marked[-1].answer == end.answer
+        assert [thought.id for thought in await store.path(solve.id, end.best)] == [thought.id for thought in marked]
+    else:
+        assert not marked
