@@ -4,8 +4,9 @@ A solve's records are a list; beside it is a hash of its lease. Each change is o
 not at all, and leases run by the server's clock. Every lease has a token from one counter, which never goes back. The
 records of a solve that has ended expire after `KOT_LOG_RETENTION`, with everything else of it; those of others stay.
 
-What the server keeps when it dies itself is a matter of its settings: see `_warn_of_loss`. Redis Cluster is not served:
-the scripts use several keys.
+What the server keeps when it dies itself is a matter of its settings: with `appendonly yes`, all that it acknowledged,
+but for about the last second if the machine dies, too; a replica that takes over may lack as much. Redis Cluster is not
+served: the scripts use several keys.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -260,7 +261,6 @@ class RedisLog:
         with store_errors():
             if not self._is_known:
                 await self._warn_of_loss()
-                self._is_known = True
             return await cast("Awaitable[Any]", self._scripts[name](keys=keys, args=arguments))
 
     async def _warn_of_loss(self) -> None:
@@ -270,7 +270,10 @@ class RedisLog:
         try:
             found = await self._redis.config_get("appendonly", "maxmemory-policy")
         except ResponseError:
+            found = {}
+        if self._is_known:
             return
+        self._is_known = True
         if found.get("appendonly") == "no":
             structlog.get_logger().warning(
                 "redis_forgets", advice="set `appendonly yes`, or a restart of it loses solves"
