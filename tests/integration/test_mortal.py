@@ -56,6 +56,7 @@ async def test_a_service_whose_model_dies_says_so_breaks_its_calls_and_ends(tmp_
             assert (await watching.read()).status == SERVING
             request = CompletionRequest(prompt="Input: 1 2\nNext:\n", samples=1, sampling=Sampling(), seed=1)
             call = LanguageModelServiceStub(channel).Complete(completion_request_to_proto(request))
+            assert (await call.read()).HasField("begun")
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await call.read()
             assert isinstance(from_rpc_error(raised.value, "it"), WorkerUnavailable), "what callers try again"

@@ -197,7 +197,7 @@ def requests():
 
 
 async def test_level_and_sequential_repeat_exactly_in_one_process_and_in_four(tmp_path):
-    with four_processes(tmp_path) as services:
+    with four_processes(tmp_path, KOT_CACHE="none") as services:
         async with fleet() as target:
             for problem, request in itertools.product((SOLVABLE, UNSOLVABLE), requests()):
                 here, again, there = [
