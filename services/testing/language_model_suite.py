@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from services.core.errors import PromptTooLong
 from services.core.ports import (
+    CallBegun,
     CompletionDone,
     CompletionEvent,
     CompletionRequest,
@@ -45,6 +46,8 @@ class Completion:
     def __post_init__(self) -> None:
         for event in self.events:
             match event:
+                case CallBegun():
+                    assert event is self.events[0], "a call begins once, first"
                 case TextDelta(sample, text):
                     assert sample not in self.ends, "no text comes after a sample's end"
                     self.texts[sample] = self.texts.get(sample, "") + text
