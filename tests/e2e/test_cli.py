@@ -93,7 +93,7 @@ def test_an_answer_comes_with_its_steps_and_what_it_took(model):
     assert answer.endswith("= 24")
     assert len(steps) == 4
     assert answer in steps[-1]
-    assert re.search(r"[\d,]+ model calls, .* malformed, [\d,]+ illegal, [\d,]+ duplicate$", usage)
+    assert re.search(r"[\d,]+ model calls, .* malformed, [\d,]+ illegal, [\d,]+ duplicate; solve [0-9a-f]{32}$", usage)
     assert ended.stderr == ""
 
 

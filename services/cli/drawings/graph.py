@@ -9,7 +9,7 @@ from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 COLOURS = {"answer": "#2da44e", "path": "#b7e4c7", "pruned": "#eeeeee", "rejected": "#ffd6d6", "failed": "#ffd6d6"}
 """What is filled, and how."""
 
-_PLAIN = frozenset(" +=/(),:")
+_PLAIN = frozenset(" +=/(),:.")
 
 
 class _Graph:
