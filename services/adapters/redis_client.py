@@ -68,7 +68,9 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable("Redis is full: it has reached its `maxmemory`") from error
     except exceptions.RedisError as error:
         said = str(error)
-        if isinstance(error, (exceptions.ReadOnlyError, exceptions.MasterDownError)) or said.startswith(_FOR_NOW):
+        # A server that starts anew has no scripts; one that does so twice within a call lets that be seen.
+        for_now = (exceptions.ReadOnlyError, exceptions.MasterDownError, exceptions.NoScriptError)
+        if isinstance(error, for_now) or said.startswith(_FOR_NOW):
             raise StoreUnavailable(f"Redis cannot do it for now ({said})") from error
         raise StoreUnusable(f"Redis refuses ({said}): another program may use this server's keys") from error
 

@@ -1,6 +1,7 @@
 """What is in a log survives the death of who writes it and of Redis; what is wrong with a file or a server is said."""
 
 import asyncio
+import os
 import random
 import re
 import sqlite3
@@ -82,6 +83,20 @@ print("ready", flush=True)
 sys.stdin.read(1)
 create_log(StateSettings(log="sqlite", state_path=Path(sys.argv[1])), RedisSettings())
 """
+
+OPEN = """
+import sys
+from pathlib import Path
+from services.adapters.log import create_log
+from services.core.errors import StoreUnusable
+from services.settings import RedisSettings, StateSettings
+try:
+    create_log(StateSettings(log="sqlite", state_path=Path(sys.argv[1])), RedisSettings())
+except StoreUnusable as error:
+    print(error)
+"""
+AS_A_USER = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+"""Has the superuser keep to the rights of files."""
 
 
 def sqlite_log(path):
@@ -196,6 +211,20 @@ class TestSqlite:
             sqlite_log(tmp_path / "file" / "kot.db")
         with pytest.raises(StoreUnusable, match="KOT_STATE_PATH"):
             sqlite_log(tmp_path)
+
+    @pytest.mark.parametrize("is_there", [True, False], ids=["a file", "no file"])
+    def test_a_folder_that_may_not_be_written_is_refused(self, tmp_path, is_there):
+        folder = tmp_path / "folder"
+        path = folder / "kot.db"
+        folder.mkdir()
+        if is_there:
+            asyncio.run(self._fill(path))
+            path.chmod(0o400)
+        folder.chmod(0o500)
+        done = subprocess.run([*AS_A_USER, sys.executable, "-c", OPEN, path], capture_output=True, text=True)
+        folder.chmod(0o700)
+        assert str(path) in done.stdout, done.stderr
+        assert "KOT_STATE_PATH" in done.stdout
 
     async def test_a_full_disk_is_said_and_what_was_there_stays(self, tmp_path):
         path = tmp_path / "kot.db"
