@@ -180,9 +180,14 @@ def _taken(writes: "SimpleQueue[_Write | None]") -> Iterator[_Write | None]:
 
 
 def _make(path: Path) -> None:
-    """Make the file and its folder, for this user alone; SQLite's own files beside it get the same rights."""
+    """Make the file and its folder, for this user alone; SQLite's own files beside it get the same rights.
+
+    A file that is there is not opened: to close it would give back the locks that another store of this process has on
+    it (https://sqlite.org/howtocorrupt.html, section 2.2), and the next process to leave would take the log from it.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _connect(path: Path) -> Connection:
