@@ -10,69 +10,22 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import grpc
 import pytest
+from kot import ENDLESS, ESCAPE, KOT, assert_plain, environment, free_port, kot, serving, wait_for
 
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 
-KOT = [sys.executable, "-m", "services.cli.main"]
-ENDLESS = ["--max-seconds", "100", "--max-completion-tokens", "1000000000", "--max-model-calls", "10000000"]
-ESCAPE = "\x1b"
 JSON_KEYS = ["solve_id", "status", "answer", "steps", "strategy", "usage", "elapsed_seconds"]
 USAGE_KEYS = ["model_calls", "prompt_tokens", "completion_tokens", "cache_hits", "dollars"]
-
-
-def environment(**changes):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KOT_")}
-    return kept | {"KOT_MODEL": "scripted", "TERM": "xterm-256color"} | changes
-
-
-def kot(*arguments, **changes):
-    return subprocess.run(
-        [*KOT, *arguments], env=environment(**changes), capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
-
-
-def assert_plain(ended, code):
-    assert ended.returncode == code, ended
-    assert "Traceback" not in ended.stderr + ended.stdout
-    assert ESCAPE not in ended.stdout
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(log: Path, event: str, server: subprocess.Popen) -> None:
-    while f'"event": "{event}"' not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.02)
-
-
-@contextmanager
-def serving() -> Iterator[tuple[subprocess.Popen, str, Path]]:
-    """A `kot serve` that serves, its target, and its log."""
-    port = free_port()
-    with NamedTemporaryFile() as file:
-        log = Path(file.name)
-        with subprocess.Popen([*KOT, "serve", "--port", str(port)], env=environment(), stderr=file) as server:
-            try:
-                wait_for(log, "serving", server)
-                yield server, f"127.0.0.1:{port}", log
-            finally:
-                server.kill()
 
 
 @pytest.fixture(scope="module")
