@@ -145,6 +145,13 @@ class StageSettings(_Settings):
     """Seconds that a stage may take to wake up."""
 
 
+class WebSettings(_Settings):
+    """What the web page shows."""
+
+    orchestrator_target: str = "localhost:50051"
+    """Where the orchestrator listens: `host:port` or `unix:path`."""
+
+
 class RedisSettings(_Settings):
     """The Redis that pods share."""
 

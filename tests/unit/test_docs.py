@@ -16,6 +16,7 @@ from services.settings import (
     ServerSettings,
     StageSettings,
     StateSettings,
+    WebSettings,
 )
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -29,6 +30,7 @@ TOPICS = [
     OrchestratorSettings,
     StateSettings,
     CacheSettings,
+    WebSettings,
 ]
 
 
