@@ -4,8 +4,9 @@ A solve's records are a list; beside it is a hash of its lease. Each change is o
 not at all, and leases run by the server's clock. Every lease has a token from one counter, which never goes back. The
 records of a solve that has ended expire after `KOT_LOG_RETENTION`, with everything else of it; those of others stay.
 
-What the server keeps when it dies itself is a matter of its settings: with `appendonly yes`, all that it acknowledged,
-but for about the last second if the machine dies, too; a replica that takes over may lack as much. Redis Cluster is not
+What the server keeps when it dies itself is a matter of its settings: with `appendonly yes` and `appendfsync always` all
+that it acknowledged; with `everysec`, its default, but for the last two seconds, for it puts off its writes while the disk
+is slow; a replica that takes over may lack as much. Who then writes on is refused with `LeaseLost`. Redis Cluster is not
 served: the scripts use several keys.
 """
 
