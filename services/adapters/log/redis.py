@@ -4,10 +4,10 @@ A solve's records are a list; beside it is a hash of its lease. Each change is o
 not at all, and leases run by the server's clock. Every lease has a token from one counter, which never goes back. The
 records of a solve that has ended expire after `KOT_LOG_RETENTION`, with everything else of it; those of others stay.
 
-What the server keeps when it dies itself is a matter of its settings: with `appendonly yes` and `appendfsync always` all
-that it acknowledged; with `everysec`, its default, but for the last two seconds, for it puts off its writes while the disk
-is slow; a replica that takes over may lack as much. Who then writes on is refused with `LeaseLost`. Redis Cluster is not
-served: the scripts use several keys.
+What the server keeps when it dies itself is a matter of its settings: with `appendonly yes` and `appendfsync always`
+all that it acknowledged; with `everysec`, its default, but for the last two seconds, for it puts off its writes while
+the disk is slow; a replica that takes over may lack as much. Who then writes on is refused with `LeaseLost`. Redis
+Cluster is not served: the scripts use several keys.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -276,9 +276,7 @@ class RedisLog:
             return
         self._is_known = True
         if found.get("appendonly") == "no":
-            structlog.get_logger().warning(
-                "redis_forgets", advice="set `appendonly yes`, or a restart of it loses solves"
-            )
+            structlog.get_logger().warning("redis_forgets", advice="set `appendonly yes`, or its restart loses solves")
         if str(found.get("maxmemory-policy")).startswith("allkeys"):
             structlog.get_logger().warning("redis_evicts", advice="set `maxmemory-policy noeviction`")
 
