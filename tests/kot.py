@@ -50,7 +50,7 @@ def serving(port=None, **changes) -> Iterator[tuple[subprocess.Popen, str, Path]
     port = port or free_port()
     with NamedTemporaryFile() as file:
         log = Path(file.name)
-        command = [*KOT, "serve", "--port", str(port)]
+        command = [*KOT, "serve", "--port", str(port), "--web-port", "0"]
         with subprocess.Popen(command, env=environment(**changes), stderr=file) as server:
             try:
                 wait_for(log, "serving", server)

@@ -93,12 +93,19 @@ def serve_command(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="The interface to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 50_051,
+    web_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="The port of the web page; 0 is no page. (default 8080, if it is free)"),
+    ] = None,
 ) -> None:
-    """Serve all services on one port until SIGTERM or Ctrl-C; solves in flight end first, or are parked."""
+    """Serve all services on one port, and the web page on another, until SIGTERM or Ctrl-C.
+
+    Solves in flight end first, or are parked.
+    """
     configure_logs(context.obj)
     from services.cli.serve import serve
 
-    run(serve(host, port))
+    run(serve(host, port, web_port))
 
 
 @app.command("bench", epilog=HELP)

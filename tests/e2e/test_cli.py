@@ -182,7 +182,7 @@ def test_a_target_that_never_answers_is_given_up():
 
 def test_a_port_that_is_taken_is_named(target):
     port = target.rpartition(":")[2]
-    ended = kot("serve", "--port", port)
+    ended = kot("serve", "--port", port, "--web-port", "0")
     assert_plain(ended, 4)
     assert port in ended.stderr
 

@@ -45,7 +45,7 @@ async def serving():
     port = free_port()
     async with fleet(ScriptedModel(play)) as address:
         model = {"KOT_MODEL": "remote", "KOT_MODEL_TARGET": address}
-        async with started("serve", "--port", port, **model) as server:
+        async with started("serve", "--port", port, "--web-port", "0", **model) as server:
             log = b""
             async with asyncio.timeout(30):
                 while b'"serving"' not in log:

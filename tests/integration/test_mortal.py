@@ -86,7 +86,7 @@ async def test_the_batch_of_a_model_that_died_is_served_by_the_next_one(tmp_path
 async def test_kot_serve_ends_with_its_model(mortal):
     port = free_port()
     settings = {key: value for key, value in os.environ.items() if not key.startswith("KOT_")} | mortal(1)
-    kot = ["-m", "services.cli.main", "serve", "--port", str(port)]
+    kot = ["-m", "services.cli.main", "serve", "--port", str(port), "--web-port", "0"]
     server = await asyncio.create_subprocess_exec(sys.executable, *kot, env=settings, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(30):
