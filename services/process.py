@@ -15,8 +15,8 @@ from services.adapters.mortal import UntilDeath
 from services.core.errors import KotError
 from services.core.ports import LanguageModel
 from services.rpc.server import Mount, ServedInVain, serve_until_told
-from services.settings import CacheSettings, ModelSettings, ServerSettings, read_settings
-from services.telemetry import logs
+from services.settings import CacheSettings, ModelSettings, ServerSettings, TelemetrySettings, read_settings
+from services.telemetry import logs, tracing
 
 UNUSABLE = 78
 """Exit code for settings that cannot work (EX_CONFIG)."""
@@ -34,6 +34,9 @@ def run(
 
     async def serve(settings: ServerSettings) -> None:
         async with AsyncExitStack() as resources:
+            traced = read_settings(TelemetrySettings)
+            tracing.configure(traced, service=service, pod=settings.pod, revision=settings.revision)
+            resources.push_async_callback(tracing.close)
             address = f"{settings.host}:{settings.port}"
             mounts = await assemble(resources)
             await serve_until_told(mounts, address, drain_seconds=settings.drain_seconds, died=died)

@@ -126,6 +126,19 @@ class ModelSettings(_Settings):
     """Where it shows its metrics to Prometheus, over HTTP; 0 is nowhere."""
 
 
+class TelemetrySettings(_Settings):
+    """What the system tells of itself, and to whom."""
+
+    traces_endpoint: str = ""
+    """An OTLP receiver of traces, over gRPC, such as `http://localhost:4317`; empty for no traces."""
+    trace_share: float = Field(1.0, ge=0, le=1)
+    """Of the solves that begin here, the share that is traced; what a client traces is traced always."""
+    trace_spans: PositiveInt = 5000
+    """Thoughts of one solve that have spans of their own; of further ones each depth has one."""
+    trace_content: bool = False
+    """Whether problems, thoughts, prompts and completions are in the traces."""
+
+
 class StageSettings(_Settings):
     """How the orchestrator reaches the other services."""
 

@@ -16,10 +16,13 @@ from services.settings import (
     CacheSettings,
     ModelSettings,
     OrchestratorSettings,
+    ServerSettings,
     StageSettings,
     StateSettings,
+    TelemetrySettings,
     read_settings,
 )
+from services.telemetry import tracing
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0
@@ -30,6 +33,7 @@ DRAIN_SECONDS = 1.0
 async def all_in_one(settings: ModelSettings) -> AsyncGenerator[str, None]:
     """Serve everything on a private socket while the context lasts; gives the target to dial."""
     async with AsyncExitStack() as resources:
+        trace(resources)
         model = await cached_model(settings, resources)
         address = private_address(resources)
         mounts = [*orchestrator_over(address, resources), *stages_with(model)]
@@ -45,6 +49,13 @@ async def orchestrator_alone() -> AsyncGenerator[str, None]:
         mounts = orchestrator_over(address, resources)
         await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
         yield address
+
+
+def trace(resources: AsyncExitStack) -> None:
+    """Trace what happens in this process, if the settings say where to, until `resources` are closed."""
+    server = read_settings(ServerSettings)
+    tracing.configure(read_settings(TelemetrySettings), service="kot", pod=server.pod, revision=server.revision)
+    resources.push_async_callback(tracing.close)
 
 
 async def cached_model(settings: ModelSettings, resources: AsyncExitStack) -> LanguageModel:

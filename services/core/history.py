@@ -29,6 +29,8 @@ class Begun:
     """Of the task and the strategy: under other ones the history may not replay."""
     begun_at: float
     """Seconds since 1970."""
+    trace: str = ""
+    """Names its trace (a W3C traceparent); empty if it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class Resumed:
 
     pod: str
     limits: Limits
+    trace: str = ""
+    """Names the trace of what this process does for it; empty if it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

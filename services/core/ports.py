@@ -46,6 +46,8 @@ class CompletionRequest:
     labels: tuple[str, ...] = ()
     model: str = ""
     fresh: bool = False
+    trace: str = field(default="", compare=False)
+    """Where it belongs in a trace (a W3C traceparent), which says nothing about its answer; empty if not traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class ProposeRequest:
     draw: int = 0
     model: str = ""
     fresh: bool = False
+    trace: str = ""
+    """Where it belongs in a trace; empty if it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +190,8 @@ class EvaluateRequest:
     by_model: bool = False
     model: str = ""
     fresh: bool = False
+    traces: tuple[str, ...] = ()
+    """Where each state belongs in a trace; empty if none is traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +231,8 @@ class ValidateRequest:
     seed: int = 0
     model: str = ""
     fresh: bool = False
+    trace: str = ""
+    """Where it belongs in a trace; empty if it is not traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,14 +144,16 @@ class Tree:
         """Return the first node whose state is interchangeable with any of this key."""
         return self._by_key.get(key)
 
+    def path(self, thought_id: str) -> list[Thought]:
+        """Return the thoughts from the root to this one, both included, along first parents."""
+        path = [self._nodes[thought_id].thought]
+        while (parent_id := path[-1].parent_id) is not None:
+            path.append(self._nodes[parent_id].thought)
+        return path[::-1]
+
     def steps(self, thought_id: str) -> tuple[str, ...]:
         """Return the texts from the root (excluded) to the thought (included), along first parents."""
-        texts = []
-        thought = self._nodes[thought_id].thought
-        while thought.parent_id is not None:
-            texts.append(thought.text)
-            thought = self._nodes[thought.parent_id].thought
-        return tuple(reversed(texts))
+        return tuple(thought.text for thought in self.path(thought_id)[1:])
 
     def apply(self, event: Event) -> None:
         """Append one event; `KeyError` if it is about a thought that the tree does not have."""

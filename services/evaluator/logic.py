@@ -8,6 +8,7 @@ says which is the most promising (the vote prompt there): a state's worth is its
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from services.core.completion import Completion
 from services.core.errors import InvalidInput, KotError
@@ -16,6 +17,7 @@ from services.core.seeds import derive_seed
 from services.core.task import MOST_CHOICES, EvaluationMethod, Prompt, Task, Votable
 from services.core.thought import Label, State, Usage, Value
 from services.rpc.streams import merge
+from services.telemetry import names, tracing
 
 
 class ModelEvaluator:
@@ -35,13 +37,14 @@ class ModelEvaluator:
                 yield updates
 
     def _judge(self, request: EvaluateRequest) -> Iterator[AsyncGenerator[EvaluateUpdate, None]]:
+        traces = request.traces or ("",) * len(request.states)
         if request.method is EvaluationMethod.VOTE:
-            yield self._vote(request)
+            yield _recorded(traces[0], request.method, partial(self._vote, request))
         else:
             for index, state in enumerate(request.states):
-                yield self._evaluate(request, index, state)
+                yield _recorded(traces[index], request.method, partial(self._evaluate, request, index, state))
 
-    async def _vote(self, request: EvaluateRequest) -> AsyncGenerator[EvaluateUpdate, None]:
+    async def _vote(self, request: EvaluateRequest, trace: str) -> AsyncGenerator[EvaluateUpdate, None]:
         completion = Completion()
         shares: Sequence[float] = ()
         error = None
@@ -52,7 +55,7 @@ class ModelEvaluator:
             if len(choices) == 1:
                 shares = [1.0]
             else:
-                await completion.read(self._model, _completion(prompt, request))
+                await completion.read(self._model, _completion(prompt, request, trace))
                 votes = [task.parse_vote(text, len(choices)) for text in completion.texts.values()]
                 shares = vote_shares(votes, len(choices))
         except KotError as failure:
@@ -67,7 +70,7 @@ class ModelEvaluator:
             )
 
     async def _evaluate(
-        self, request: EvaluateRequest, index: int, state: State
+        self, request: EvaluateRequest, index: int, state: State, trace: str
     ) -> AsyncGenerator[EvaluateUpdate, None]:
         completion = Completion()
         try:
@@ -77,12 +80,26 @@ class ModelEvaluator:
                 yield EvaluateUpdate(id=request.id, index=index, value=Value.certain(label))
                 return
             prompt = task.value_prompt(state, request.task.style)
-            await completion.read(self._model, _completion(prompt, request))
+            await completion.read(self._model, _completion(prompt, request, trace))
         except KotError as error:
             yield EvaluateUpdate(id=request.id, index=index, error=error, usage=completion.usage)
         else:
             value = _read_value(task, prompt, completion)
             yield EvaluateUpdate(id=request.id, index=index, value=value, usage=completion.usage)
+
+
+async def _recorded(
+    trace: str, method: EvaluationMethod, judge: Callable[[str], AsyncGenerator[EvaluateUpdate, None]]
+) -> AsyncGenerator[EvaluateUpdate, None]:
+    """Judge within a span of its own."""
+    with tracing.span(names.EVALUATE, trace, {names.METHOD: str(method)}) as span:
+        async with aclosing(judge(span.trace)) as updates:
+            async for update in updates:
+                if update.error:
+                    span.fail(update.error.reason, str(update.error))
+                elif update.value:
+                    span.note({names.SCORE: update.value.score})
+                yield update
 
 
 def _votable(task: Task) -> Votable:
@@ -103,7 +120,7 @@ def _siblings(request: EvaluateRequest) -> tuple[State, list[str]]:
     return parents.pop(), [state.steps[-1] for state in request.states]
 
 
-def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
+def _completion(prompt: Prompt, request: EvaluateRequest, trace: str) -> CompletionRequest:
     """Ask for labels, or, with no samples wanted, for the probabilities of the first token."""
     if request.samples == 0 and not prompt.labels:
         raise InvalidInput("this prompt style does not begin with a label: samples are needed", field="samples")
@@ -118,6 +135,7 @@ def _completion(prompt: Prompt, request: EvaluateRequest) -> CompletionRequest:
         labels=() if request.samples else prompt.labels,
         model=request.model,
         fresh=request.fresh,
+        trace=trace,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import astuple
 
 from services.core.completion import Bill
 from services.core.errors import KotError
@@ -19,6 +20,8 @@ from services.core.seeds import derive_seed
 from services.core.task import IllegalThought, MalformedThought, Method, Prompt, Task, defaults_of
 from services.core.thought import Dropped, Proposal, Usage
 from services.rpc.streams import merge
+from services.telemetry import names, tracing
+from services.telemetry.tracing import Attributes
 
 
 class Generator:
@@ -35,6 +38,23 @@ class Generator:
                 yield _combined(updates)
 
     async def _propose(self, request: ProposeRequest) -> AsyncGenerator[ProposeUpdate, None]:
+        """Draw within a span of its own."""
+        attributes: Attributes = {
+            names.METHOD: str(request.method),
+            names.DRAW: request.draw,
+            names.SAMPLES: request.samples,
+        }
+        with tracing.span(names.PROPOSE, request.trace, attributes) as span:
+            proposals, dropped = 0, Dropped()
+            async with aclosing(self._draw(request, span.trace)) as updates:
+                async for update in updates:
+                    proposals, dropped = proposals + len(update.proposals), dropped + update.dropped
+                    if update.error:
+                        span.fail(update.error.reason, str(update.error))
+                    yield update
+            span.note({names.PROPOSALS: proposals, names.DROPPED: sum(astuple(dropped))})
+
+    async def _draw(self, request: ProposeRequest, trace: str) -> AsyncGenerator[ProposeUpdate, None]:
         error, usage = None, Usage()
         try:
             task = self._find_task(request.task)
@@ -48,6 +68,7 @@ class Generator:
                 stop=prompt.stop,
                 model=request.model,
                 fresh=request.fresh,
+                trace=trace,
             )
             try:
                 async with aclosing(self._model.complete(completion)) as events:

@@ -19,6 +19,7 @@ from services.orchestrator.expansion import Expansion, propose
 from services.orchestrator.judging import Judge
 from services.orchestrator.solve import SPENT, Concurrency, Outcome, SolveOptions, SolveStatus, Stages
 from services.rpc import deadline
+from services.telemetry.branch import Branches
 
 Keep = Callable[[Round], Awaitable[None]]
 
@@ -32,8 +33,10 @@ class Driver:
         options: SolveOptions,
         task: Task,
         stages: Stages,
+        branches: Branches | None = None,
     ) -> None:
         self._options = options
+        self._branches = branches
         self._stages = stages
         self._news = asyncio.Event()
         """Set when something of an expansion is to be told."""
@@ -116,6 +119,12 @@ class Driver:
             raise failures.exceptions[0] from failures
         return self._outcome(status)
 
+    def end_trace(self, status: str) -> None:
+        """End every span of the solve, if it is traced."""
+        if self._branches:
+            path = self.tree.path(self._course.answer.thought.id) if self._course.answer else []
+            self._branches.end(status, self.usage, [thought.id for thought in path])
+
     def cancel(self) -> None:
         """End the search, or keep it from beginning; `run` returns with status CANCELLED."""
         self.cancelled.set()
@@ -146,6 +155,8 @@ class Driver:
                     short = short or (Resource.DEPTH if course.cut_off else None)
                     return SPENT[short] if short else SolveStatus.EXHAUSTED
                 told = self._tell(await self._next())
+                if self._branches:
+                    self._branches.told(event for each in told for event in each.events)
                 await keep(Round(told=told, best=self._best_text(), elapsed=self.elapsed))
         finally:
             self._judge.close()
@@ -153,6 +164,10 @@ class Driver:
                 call.cancel()
 
     def _send(self, expansions: Sequence[Expansion]) -> None:
+        if self._branches:
+            for expansion in expansions:
+                expansion.branches = self._branches
+                expansion.trace = self._branches.expanding(expansion.ask.thought_id, self.tree)
         size = self._options.batch_size
         for first in range(0, len(expansions), size):
             batch = expansions[first : first + size]

@@ -12,6 +12,7 @@ from services.core.search import Ask
 from services.core.thought import Dropped, Proposal, State, Usage
 from services.orchestrator.judging import Judge, Judged, Judgement
 from services.orchestrator.solve import SolveOptions
+from services.telemetry.branch import Branches
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,8 @@ class Expansion:
     reserved: Cost
     thoughts_at_most: int
     news: asyncio.Event
+    branches: Branches | None = None
+    """Where the spans of its thoughts are kept, if it is traced."""
     dropped: Dropped = field(default_factory=Dropped)
     usage: Usage = field(default_factory=Usage)
     """Spent on proposing."""
@@ -36,6 +39,8 @@ class Expansion:
     nodes: int = 0
     """How many of them were new."""
     error: KotError | None = None
+    trace: str = ""
+    """Names the span of the thought that is expanded; empty if it is not traced."""
     _untold: list[tuple[Proposal, Judged]] = field(default_factory=list)
     _group: list[Proposal] = field(default_factory=list)
     """What is to be voted on, once all of it is there."""
@@ -74,21 +79,30 @@ class Expansion:
                 # A broken call that was made again: nothing is counted twice but what was spent twice.
                 continue
             self._texts.add(proposal.text)
+            trace = self._born(proposal)
             if options.votes_on(self.ask):
                 self._group.append(proposal)
             else:
-                self._await(proposal, judge.judge(self.state, proposal))
+                self._await(proposal, judge.judge(self.state, proposal, trace))
         if update.done:
             self.end(update.error, judge)
 
     def end(self, error: KotError | None, judge: Judge) -> None:
         """No more thoughts will come: what there is can be voted on."""
         if not self._proposed:
-            for proposal, judged in zip(self._group, judge.vote(self.state, self._group), strict=True):
+            traces = [self._born(proposal) for proposal in self._group]
+            judgements = judge.vote(self.state, self._group, self.trace, traces)
+            for proposal, judged in zip(self._group, judgements, strict=True):
                 self._await(proposal, judged)
             self._proposed = True
             self.error = error
             self.news.set()
+
+    def _born(self, proposal: Proposal) -> str:
+        """Begin the span of a thought; returns what names it."""
+        if not self.trace or self.branches is None:
+            return ""
+        return self.branches.born(self.ask.thought_id, proposal.text, len(self.state.steps) + 1)
 
     def _await(self, proposal: Proposal, judged: Judged) -> None:
         self._untold.append((proposal, judged))
@@ -130,4 +144,5 @@ def _request(request_id: str, expansion: Expansion, options: SolveOptions) -> Pr
         draw=ask.draw,
         model=options.propose_model,
         fresh=options.fresh,
+        trace=expansion.trace,
     )

@@ -45,6 +45,8 @@ class _Item:
     state: State
     proposal: Proposal
     judged: Judged
+    trace: str = ""
+    """Names the span of the thought; empty if it is not traced."""
     spent: Usage = field(default_factory=Usage)
 
     def settle(self, judgement: Judgement) -> None:
@@ -70,13 +72,16 @@ class Judge:
         self._states = _Batcher(options.batch_size, lambda items: spawn(self._evaluate(items)))
         self._answers = _Batcher(options.batch_size, lambda items: spawn(self._validate(items)))
 
-    def judge(self, state: State, proposal: Proposal) -> Judged:
-        """Return the judgement of the step `proposal` from `state`; interchangeable states share one."""
+    def judge(self, state: State, proposal: Proposal, trace: str = "") -> Judged:
+        """Return the judgement of the step `proposal` from `state`; interchangeable states share one.
+
+        `trace` names the span of the thought, if it is traced.
+        """
         judged = self._by_key.get(proposal.key)
         if judged is None or _may_succeed_yet(judged):
             judged = self._by_key[proposal.key] = asyncio.get_running_loop().create_future()
             batcher = self._states if proposal.answer is None else self._answers
-            batcher.add(_Item(state, proposal, judged))
+            batcher.add(_Item(state, proposal, judged, trace))
         return judged
 
     def remember(self, key: str, judgement: Judgement) -> None:
@@ -88,20 +93,21 @@ class Judge:
         """Take what is remembered as what a vote on steps from `state` was about."""
         self._by_group.setdefault(state, {}).update({key: self._by_key[key] for key in keys if key in self._by_key})
 
-    def vote(self, state: State, proposals: Sequence[Proposal]) -> list[Judged]:
+    def vote(self, state: State, proposals: Sequence[Proposal], trace: str, traces: Sequence[str]) -> list[Judged]:
         """Return the judgements of steps from `state`, which are compared with each other: all that one draw brought.
 
         What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote
-        depends on the draw alone.
+        depends on the draw alone. `trace` names the span of `state`, `traces` those of the proposals, if they are traced.
         """
         judged = self._by_group.setdefault(state, {})
         choices = {proposal.key: proposal for proposal in reversed(proposals)}
         for key in choices:
             if key not in judged or _may_succeed_yet(judged[key]):
                 judged[key] = asyncio.get_running_loop().create_future()
-        items = [_Item(state, choices[key], judged[key]) for key in reversed(choices)]
+        named = {proposal.key: own for proposal, own in zip(reversed(proposals), reversed(traces), strict=True)}
+        items = [_Item(state, choices[key], judged[key], named[key]) for key in reversed(choices)]
         if not all(item.judged.done() for item in items):
-            self._spawn(self._vote(items))
+            self._spawn(self._vote(items, trace))
         return [judged[proposal.key] for proposal in proposals]
 
     def close(self) -> None:
@@ -111,7 +117,8 @@ class Judge:
 
     async def _evaluate(self, items: list[_Item]) -> None:
         with _settling(items):
-            async for item, judgement in self._values(items, EvaluationMethod.VALUE):
+            traces = [item.trace for item in items]
+            async for item, judgement in self._values(items, EvaluationMethod.VALUE, traces):
                 item.settle(judgement)
 
     async def _validate(self, items: list[_Item]) -> None:
@@ -119,7 +126,7 @@ class Judge:
             async for item, judgement in self._verdicts(items):
                 item.settle(judgement)
 
-    async def _vote(self, items: list[_Item]) -> None:
+    async def _vote(self, items: list[_Item], trace: str) -> None:
         """Settle steps by the vote; then check answers, the most voted first, until one is certain.
 
         A verdict needs no vote: if that fails, answers are checked as they came.
@@ -129,7 +136,7 @@ class Judge:
         pays = next(item for item in items if not item.judged.done())
         votes: dict[str, float] = {}
         with _settling(steps):
-            async for item, judgement in self._values(items, EvaluationMethod.VOTE):
+            async for item, judgement in self._values(items, EvaluationMethod.VOTE, [trace] * len(items)):
                 pays.spent += judgement.usage
                 votes[item.proposal.key] = judgement.value.score if judgement.value else 0.0
                 if item in steps:
@@ -144,7 +151,7 @@ class Judge:
             item.settle(Judgement())
 
     async def _values(
-        self, items: list[_Item], method: EvaluationMethod
+        self, items: list[_Item], method: EvaluationMethod, traces: Sequence[str]
     ) -> AsyncGenerator[tuple[_Item, Judgement], None]:
         request = EvaluateRequest(
             id="states",
@@ -157,6 +164,7 @@ class Judge:
             by_model=self._options.rules.trusts,
             model=self._options.value_model,
             fresh=self._options.fresh,
+            traces=tuple(traces) if any(traces) else (),
         )
         async with aclosing(self._stages.evaluator.evaluate([request])) as ready:
             async for updates in ready:
@@ -176,6 +184,7 @@ class Judge:
                 seed=self._options.seed,
                 model=self._options.validate_model,
                 fresh=self._options.fresh,
+                trace=item.trace,
             )
             for index, item in enumerate(items)
         ]

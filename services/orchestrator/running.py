@@ -82,6 +82,7 @@ class RunningSolve:
             _log.warning("left without a last record", solve_id=self.solve_id, message=str(error))
         self.over = True
         self._say(last)
+        self.driver.end_trace(_status(last))
         await self._recorder.release()
 
     def _last(self) -> Record | None:
@@ -115,6 +116,17 @@ class RunningSolve:
                 _log.info("parked", solve_id=self.solve_id, why=why, seconds=seconds)
             case _:
                 _log.warning("another process runs the solve now", solve_id=self.solve_id)
+
+
+def _status(last: Record | None) -> str:
+    """Return how this process's part of the solve ended."""
+    match last:
+        case Ended(status=status):
+            return status
+        case Parked():
+            return "PARKED"
+        case _:
+            return "TAKEN_OVER"
 
 
 def _unless_empty(message: str) -> dict[str, str]:

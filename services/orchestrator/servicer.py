@@ -69,7 +69,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         remaining = context.time_remaining()
         within = None if remaining is None else remaining - FAREWELL_SECONDS
         with self._solves.followed(solve_id):
-            await self._solves.begin(solve_id, request, within)
+            await self._solves.begin(solve_id, request, within, _traceparent(context))
             async with aclosing(self._follow(solve_id, request.event_detail)) as messages:
                 async for message in messages:
                     yield message
@@ -221,6 +221,12 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         ]
         picked = wire.StrategyDescription(name=auto.NAME, summary=_summary(auto))
         return wire.ListStrategiesResponse(strategies=[picked, *strategies])
+
+
+def _traceparent(context: Any) -> str:  # noqa: ANN401 - gRPC's context
+    """Return the W3C traceparent that the client has sent; empty if it has sent none."""
+    metadata = dict(context.invocation_metadata() or ())
+    return str(metadata.get("traceparent", ""))
 
 
 def _summary(module: ModuleType) -> str:

@@ -23,15 +23,18 @@ from services.core.errors import (
 )
 from services.core.history import Begun, Ended, Parked, Record, Resumed
 from services.core.stores import Bus, Lease, LogHead, Numbered, SolveLog, TreeStore
+from services.core.thought import Thought
 from services.orchestrator.driver import Driver
 from services.orchestrator.messages import request_hash
-from services.orchestrator.plan import make_plan
+from services.orchestrator.plan import Plan, make_plan
 from services.orchestrator.recording import Projector, Recorder, patiently
 from services.orchestrator.running import RunningSolve
 from services.orchestrator.solve import Stages
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.status import make_error
 from services.settings import OrchestratorSettings
+from services.telemetry import branch, names
+from services.telemetry.branch import Branches
 
 POLL_SECONDS = 1.0
 """A follower that hears nothing looks into the log so often: what it waits for may have been missed, or died."""
@@ -81,12 +84,13 @@ class Solves:
 
     # --- begin, take up, end ----------------------------------------------------------------------------------------
 
-    async def begin(self, solve_id: str, request: wire.SolveRequest, within: float | None) -> None:
-        """Begin a solve; nothing happens if the same request has begun it before.
+    async def begin(self, solve_id: str, request: wire.SolveRequest, within: float | None, trace: str) -> None:
+        """Begin a solve, in its client's `trace` if there is one; nothing happens if the same request began it before.
 
         Raises `InvalidInput`, `Overloaded`, and `DuplicateSolve` if another request has this id.
         """
         plan = make_plan(request, self._settings)
+        branches = _branches(solve_id, plan, parent=trace)
         begun = Begun(
             request=request.SerializeToString(),
             request_hash=request_hash(request),
@@ -95,11 +99,12 @@ class Solves:
             strategy=plan.strategy,
             versions=plan.versions,
             begun_at=time.time(),
+            trace=branches.trace if branches else "",
         )
         try:
             with self._place(solve_id):
                 lease = await patiently(self._keeping.log_patience, self._histories.begin, solve_id, begun)
-                driver = Driver(plan.make_policy, plan.options, plan.task, self._stages)
+                driver = Driver(plan.make_policy, plan.options, plan.task, self._stages, branches)
                 self._run(solve_id, driver, lease, [begun], within=within)
         except (DuplicateSolve, Overloaded) as refusal:
             # There is room to follow, even where there is none to run.
@@ -121,7 +126,7 @@ class Solves:
             return
         with self._place(solve_id):
             try:
-                lease = await self._histories.claim(solve_id)
+                lease = await patiently(self._keeping.log_patience, self._histories.claim, solve_id)
             except LeaseHeld:
                 if limits is None:
                     return
@@ -134,24 +139,30 @@ class Solves:
                     await self._histories.release(lease)
 
     async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None, *, to_end: bool) -> bool:
-        head = await self._histories.head(solve_id)
+        head = await self.head(solve_id)
         if isinstance(head.last, Ended) and (limits is None or head.last.answer):
             return False
         request = wire.SolveRequest.FromString(head.first.request)
         request.strategy = head.first.strategy
         plan = make_plan(request, self._settings)
         plan.check(head.first.versions)
-        driver = Driver(plan.make_policy, plan.options, plan.task, self._stages)
-        length = 0
-        while records := await self._histories.read(solve_id, length, PAGE):
-            for record in records:
-                driver.replay(record)
-            length += len(records)
-        resumed = Resumed(pod=self._keeping.pod, limits=_raised(driver.limits, limits or {}))
+        history: list[Record] = []
+        while records := await self._read(solve_id, len(history)):
+            history += records
+        traces = [record.trace for record in history if isinstance(record, Begun | Resumed) and record.trace]
+        branches = _branches(solve_id, plan, previous=traces[-1] if traces else "")
+        driver = Driver(plan.make_policy, plan.options, plan.task, self._stages, branches)
+        for record in history:
+            driver.replay(record)
+        resumed = Resumed(
+            pod=self._keeping.pod,
+            limits=_raised(driver.limits, limits or {}),
+            trace=branches.trace if branches else "",
+        )
         driver.replay(resumed)
         if to_end:
             driver.cancel()
-        self._run(solve_id, driver, lease, [], length=length, resumed=resumed)
+        self._run(solve_id, driver, lease, [], length=len(history), resumed=resumed)
         return True
 
     async def end(self, solve_id: str) -> None:
@@ -335,6 +346,13 @@ class Ear:
             await self._subscription.aclose()
             return ()
         return [record for _, record in numbered] if numbered[0][0] == length else ()
+
+
+def _branches(solve_id: str, plan: Plan, *, parent: str = "", previous: str = "") -> Branches | None:
+    """Begin the trace of a solve, if it is to be traced."""
+    attributes = {names.SOLVE_ID: solve_id, names.TASK: plan.task.name, names.STRATEGY: plan.strategy}
+    root = Thought.root(plan.options.problem)
+    return branch.begin(root, attributes, parent=parent, previous=previous)
 
 
 def _raised(limits: Limits, given: Mapping[str, float]) -> Limits:

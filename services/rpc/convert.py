@@ -209,6 +209,7 @@ def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.G
         draw=request.draw,
         model=request.model,
         fresh=request.fresh,
+        trace=request.trace,
     )
 
 
@@ -226,6 +227,7 @@ def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -
         draw=message.draw,
         model=message.model,
         fresh=message.fresh,
+        trace=message.trace,
     )
 
 
@@ -280,6 +282,7 @@ def evaluate_request_to_proto(request: EvaluateRequest) -> evaluator_service_pb2
         by_model=request.by_model,
         model=request.model,
         fresh=request.fresh,
+        traces=request.traces,
     )
 
 
@@ -296,6 +299,7 @@ def evaluate_request_from_proto(message: evaluator_service_pb2.EvaluateRequest) 
         by_model=message.by_model,
         model=message.model,
         fresh=message.fresh,
+        traces=tuple(message.traces),
     )
 
 
@@ -335,6 +339,7 @@ def validate_request_to_proto(request: ValidateRequest) -> validator_service_pb2
         seed=request.seed,
         model=request.model,
         fresh=request.fresh,
+        trace=request.trace,
     )
 
 
@@ -349,6 +354,7 @@ def validate_request_from_proto(message: validator_service_pb2.ValidateRequest) 
         seed=message.seed,
         model=message.model,
         fresh=message.fresh,
+        trace=message.trace,
     )
 
 
@@ -389,6 +395,7 @@ def completion_request_to_proto(request: CompletionRequest) -> language_model_se
         labels=request.labels,
         model=request.model,
         fresh=request.fresh,
+        trace=request.trace,
     )
 
 
@@ -403,6 +410,7 @@ def completion_request_from_proto(message: language_model_service_pb2.CompleteRe
         labels=tuple(message.labels),
         model=message.model,
         fresh=message.fresh,
+        trace=message.trace,
     )
 
 

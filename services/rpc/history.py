@@ -43,6 +43,7 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
                 strategy=record.strategy,
                 versions=record.versions,
                 begun_at=record.begun_at,
+                trace=record.trace,
             )
             return wire.HistoryRecord(begun=begun)
         case Round(told=told, best=best, elapsed=elapsed, away=away):
@@ -55,8 +56,8 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
                 why=why, usage=usage_to_proto(usage), elapsed_seconds=elapsed, reason=_reason_to_proto(reason)
             )
             return wire.HistoryRecord(parked=parked)
-        case Resumed(pod=pod, limits=limits):
-            return wire.HistoryRecord(resumed=wire.SolveResumed(pod=pod, budget=limits_to_proto(limits)))
+        case Resumed(pod=pod, limits=limits, trace=trace):
+            return wire.HistoryRecord(resumed=wire.SolveResumed(pod=pod, budget=limits_to_proto(limits), trace=trace))
         case Ended():
             return wire.HistoryRecord(ended=_ended_to_proto(record))
 
@@ -73,6 +74,7 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
                 strategy=begun.strategy,
                 versions=begun.versions,
                 begun_at=begun.begun_at,
+                trace=begun.trace,
             )
         case "round":
             round_ = message.round
@@ -89,7 +91,8 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
         case "awaited":
             return Awaited(stage=message.awaited.stage)
         case "resumed":
-            return Resumed(pod=message.resumed.pod, limits=limits_from_proto(message.resumed.budget))
+            resumed = message.resumed
+            return Resumed(pod=resumed.pod, limits=limits_from_proto(resumed.budget), trace=resumed.trace)
         case "ended":
             return _ended_from_proto(message.ended)
         case _:

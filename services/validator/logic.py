@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from services.core.completion import Completion
 from services.core.errors import KotError
@@ -10,6 +11,7 @@ from services.core.seeds import derive_seed
 from services.core.task import ModelValidated, Task
 from services.core.thought import Verdict
 from services.rpc.streams import merge
+from services.telemetry import names, tracing
 
 LONGEST_QUOTE = 400
 """Characters of what the model says that an explanation repeats."""
@@ -32,8 +34,9 @@ class AnswerValidator:
             judged = task.validate(problem, request.answer)
             if judged is None:
                 asked.append(self._ask(task, problem, request))
-            else:
-                verdict, explanation = judged
+                continue
+            verdict, explanation = judged
+            with tracing.span(names.VALIDATE, request.trace, {names.VERDICT: str(verdict)}):
                 ruled.append(ValidateUpdate(id=request.id, verdict=verdict, explanation=explanation))
         if ruled:
             yield ruled
@@ -43,6 +46,16 @@ class AnswerValidator:
                     yield updates
 
     async def _ask(self, task: Task, problem: str, request: ValidateRequest) -> AsyncGenerator[ValidateUpdate, None]:
+        """Ask the model within a span of its own."""
+        with tracing.span(names.VALIDATE, request.trace) as span:
+            update = await self._asked(task, problem, replace(request, trace=span.trace))
+            if update.error:
+                span.fail(update.error.reason, str(update.error))
+            else:
+                span.note({names.VERDICT: str(update.verdict)})
+            yield update
+
+    async def _asked(self, task: Task, problem: str, request: ValidateRequest) -> ValidateUpdate:
         if not isinstance(task, ModelValidated):
             raise TypeError(f"task {task.name} has neither a rule for its answers nor a prompt")
         completion = Completion()
@@ -56,18 +69,18 @@ class AnswerValidator:
                 stop=prompt.stop,
                 model=request.model,
                 fresh=request.fresh,
+                trace=request.trace,
             )
             await completion.read(self._model, wanted)
         except KotError as error:
-            yield ValidateUpdate(id=request.id, error=error, usage=completion.usage)
-        else:
-            text = "".join(completion.texts.values())
-            verdict = task.parse_verdict(text)
-            said = " ".join(text.split())[:LONGEST_QUOTE]
-            yield ValidateUpdate(
-                id=request.id,
-                # What is not said to be right is not.
-                verdict=verdict or Verdict.IMPOSSIBLE,
-                explanation=f"the model says: {said}" if verdict else f"the model gives no verdict: {said}",
-                usage=completion.usage,
-            )
+            return ValidateUpdate(id=request.id, error=error, usage=completion.usage)
+        text = "".join(completion.texts.values())
+        verdict = task.parse_verdict(text)
+        said = " ".join(text.split())[:LONGEST_QUOTE]
+        return ValidateUpdate(
+            id=request.id,
+            # What is not said to be right is not.
+            verdict=verdict or Verdict.IMPOSSIBLE,
+            explanation=f"the model says: {said}" if verdict else f"the model gives no verdict: {said}",
+            usage=completion.usage,
+        )

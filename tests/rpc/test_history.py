@@ -40,14 +40,14 @@ limits = st.builds(
 records = st.one_of(
     st.builds(
         Begun, request=st.binary(), request_hash=texts, problem=texts, task=texts, strategy=texts, versions=texts,
-        begun_at=seconds,
+        begun_at=seconds, trace=texts,
     ),
     st.builds(
         Round, told=st.lists(told, max_size=3).map(tuple), best=texts, elapsed=seconds, away=st.lists(texts).map(tuple)
     ),
     st.builds(Awaited, stage=texts),
     st.builds(Parked, why=texts, usage=usages, elapsed=seconds, reason=st.none() | st.sampled_from(Reason)),
-    st.builds(Resumed, pod=texts, limits=limits),
+    st.builds(Resumed, pod=texts, limits=limits, trace=texts),
     st.builds(
         Ended, status=st.sampled_from([*(status.value for status in SolveStatus), FAILED]), answer=texts,
         steps=st.lists(texts).map(tuple), best=texts, usage=usages, elapsed=seconds,

@@ -16,6 +16,7 @@ from services.settings import (
     ServerSettings,
     StageSettings,
     StateSettings,
+    TelemetrySettings,
     WebSettings,
 )
 
@@ -29,6 +30,7 @@ TOPICS = [
     StageSettings,
     OrchestratorSettings,
     StateSettings,
+    TelemetrySettings,
     CacheSettings,
     WebSettings,
 ]

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from services.adapters.llm._cached import CachedModel
 from services.adapters.llm._named import NamedModels
+from services.adapters.llm._traced import TracedModel
 from services.adapters.packing import PackedModel
 from services.core.errors import ModelUnusable
 from services.core.ports import LanguageModel
@@ -30,7 +31,7 @@ def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
     model: LanguageModel = backend.create(settings)
     if settings.pack_requests > 1:
         model = PackedModel(model, most=settings.pack_requests, linger=settings.pack_linger)
-    return CachedModel(model, cache) if cache and model.revision else model
+    return TracedModel(CachedModel(model, cache) if cache and model.revision else model)
 
 
 def _changed(settings: ModelSettings, name: str) -> ModelSettings:

@@ -19,7 +19,7 @@ EVALUATION_METHOD_VALUE: EvaluationMethod
 EVALUATION_METHOD_VOTE: EvaluationMethod
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model", "model", "fresh")
+    __slots__ = ("id", "task", "states", "method", "samples", "sampling", "seed", "by_model", "model", "fresh", "traces")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class EvaluateRequest(_message.Message):
     BY_MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
+    TRACES_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     states: _containers.RepeatedCompositeFieldContainer[_thought_pb2.State]
@@ -40,7 +41,8 @@ class EvaluateRequest(_message.Message):
     by_model: bool
     model: str
     fresh: bool
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
+    traces: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., traces: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("updates",)

@@ -21,7 +21,7 @@ PROPOSAL_METHOD_CHAIN: ProposalMethod
 PROPOSAL_METHOD_DIRECT: ProposalMethod
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method", "model", "fresh")
+    __slots__ = ("id", "task", "state", "samples", "max_thoughts", "sampling", "seed", "draw", "method", "model", "fresh", "trace")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class GenerateRequest(_message.Message):
     METHOD_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     state: _thought_pb2.State
@@ -44,7 +45,8 @@ class GenerateRequest(_message.Message):
     method: ProposalMethod
     model: str
     fresh: bool
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
+    trace: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("updates",)

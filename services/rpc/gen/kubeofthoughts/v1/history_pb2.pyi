@@ -26,7 +26,7 @@ class HistoryRecord(_message.Message):
     def __init__(self, begun: _Optional[_Union[SolveBegun, _Mapping]] = ..., round: _Optional[_Union[SearchRound, _Mapping]] = ..., parked: _Optional[_Union[SolveParked, _Mapping]] = ..., resumed: _Optional[_Union[SolveResumed, _Mapping]] = ..., ended: _Optional[_Union[SolveEnded, _Mapping]] = ..., awaited: _Optional[_Union[_orchestrator_service_pb2.StageAwaited, _Mapping]] = ...) -> None: ...
 
 class SolveBegun(_message.Message):
-    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at")
+    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at", "trace")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     REQUEST_HASH_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class SolveBegun(_message.Message):
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     request_hash: str
     problem: str
@@ -41,7 +42,8 @@ class SolveBegun(_message.Message):
     strategy: str
     versions: str
     begun_at: float
-    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ...) -> None: ...
+    trace: str
+    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class SearchRound(_message.Message):
     __slots__ = ("told", "best", "elapsed_seconds", "away")
@@ -86,12 +88,14 @@ class SolveParked(_message.Message):
     def __init__(self, why: _Optional[str] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ...) -> None: ...
 
 class SolveResumed(_message.Message):
-    __slots__ = ("pod", "budget")
+    __slots__ = ("pod", "budget", "trace")
     POD_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     pod: str
     budget: _orchestrator_service_pb2.Budget
-    def __init__(self, pod: _Optional[str] = ..., budget: _Optional[_Union[_orchestrator_service_pb2.Budget, _Mapping]] = ...) -> None: ...
+    trace: str
+    def __init__(self, pod: _Optional[str] = ..., budget: _Optional[_Union[_orchestrator_service_pb2.Budget, _Mapping]] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class SolveEnded(_message.Message):
     __slots__ = ("status", "answer", "steps", "best", "usage", "elapsed_seconds", "reason", "message")

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CompleteRequest(_message.Message):
-    __slots__ = ("prompt", "samples", "sampling", "seed", "stop", "labels", "model", "fresh")
+    __slots__ = ("prompt", "samples", "sampling", "seed", "stop", "labels", "model", "fresh", "trace")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class CompleteRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     samples: int
     sampling: _thought_pb2.Sampling
@@ -26,7 +27,8 @@ class CompleteRequest(_message.Message):
     labels: _containers.RepeatedScalarFieldContainer[str]
     model: str
     fresh: bool
-    def __init__(self, prompt: _Optional[str] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
+    trace: str
+    def __init__(self, prompt: _Optional[str] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class CompleteResponse(_message.Message):
     __slots__ = ("delta", "sample_done", "done", "begun")

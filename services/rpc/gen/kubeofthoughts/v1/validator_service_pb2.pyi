@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ValidateRequest(_message.Message):
-    __slots__ = ("id", "task", "problem", "answer", "sampling", "seed", "model", "fresh")
+    __slots__ = ("id", "task", "problem", "answer", "sampling", "seed", "model", "fresh", "trace")
     ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class ValidateRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FRESH_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: _thought_pb2.TaskReference
     problem: str
@@ -26,7 +27,8 @@ class ValidateRequest(_message.Message):
     seed: int
     model: str
     fresh: bool
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ...) -> None: ...
+    trace: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
     __slots__ = ("updates",)

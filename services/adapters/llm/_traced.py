@@ -1,0 +1,83 @@
+"""A model whose calls are spans."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from services.core.ports import (
+    CallBegun,
+    CompletionDone,
+    CompletionEvent,
+    CompletionRequest,
+    LanguageModel,
+    SampleDone,
+    TextDelta,
+)
+from services.telemetry import names, tracing
+from services.telemetry.tracing import Attributes, Recorded
+
+
+class TracedModel:
+    """A `LanguageModel` that records each call of `model` whose request belongs to a trace."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.name = model.name
+        self.revision = model.revision
+        self._model = model
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
+        """Draw the samples."""
+        if not request.trace:
+            async with aclosing(self._model.complete(request)) as events:
+                async for event in events:
+                    yield event
+            return
+        with tracing.span(f"{names.COMPLETE} {self.name}", request.trace, self._asked(request)) as span:
+            span.content({names.PROMPT: request.prompt})
+            below = replace(request, trace=span.trace)
+            answer = _Answer(span)
+            async with aclosing(self._model.complete(below)) as events:
+                async for event in events:
+                    answer.take(event)
+                    yield event
+
+    async def close(self) -> None:
+        """Close the model."""
+        await self._model.close()
+
+    def _asked(self, request: CompletionRequest) -> Attributes:
+        sampling = request.sampling
+        return {
+            names.OPERATION: names.COMPLETE,
+            names.MODEL: request.model or self.name,
+            names.REVISION: self.revision,
+            names.SAMPLES: request.samples,
+            names.TEMPERATURE: sampling.temperature,
+            names.TOP_K: sampling.top_k,
+            names.TOP_P: sampling.top_p,
+            names.MAX_TOKENS: sampling.max_tokens,
+            # An attribute is a signed number.
+            names.SEED: str(request.seed),
+            names.STOP: request.stop,
+        }
+
+
+class _Answer:
+    """What a call's span says of its answer."""
+
+    def __init__(self, span: Recorded) -> None:
+        self._span = span
+        self._tokens = 0
+        self._texts: dict[int, str] = {}
+
+    def take(self, event: CompletionEvent) -> None:
+        match event:
+            case CallBegun(cached):
+                self._span.note({names.CACHED: cached})
+            case TextDelta(sample, text):
+                self._texts[sample] = self._texts.get(sample, "") + text
+            case SampleDone(_, tokens):
+                self._tokens += tokens
+            case CompletionDone(prompt_tokens):
+                self._span.note({names.PROMPT_TOKENS: prompt_tokens, names.COMPLETION_TOKENS: self._tokens})
+                self._span.content({names.COMPLETIONS: list(self._texts.values())})

@@ -1,0 +1,176 @@
+"""A trace that is shaped like the tree: a span for each thought, below the span of the thought that it goes on from.
+
+A thought's span lasts from its birth, when the generator said it, to the end of its subtree. What stages and models do
+for a thought lies within. A step that leads to a thought that was known has a span too, which links to that thought's.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from services.core.thought import Thought, Usage, thought_id
+from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
+from services.telemetry import names, tracing
+from services.telemetry.tracing import Attributes, Tracing, traceparent
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_UNTOLD = "untold"
+"""The status of a thought that came too late to be told."""
+
+
+@dataclass(slots=True, eq=False)
+class _Branch:
+    span: "Span"
+    trace: str
+    above: "_Branch | None"
+    last_ns: int
+    status: str = _UNTOLD
+    usage: Usage = field(default_factory=Usage)
+
+
+class Branches:
+    """The spans of one solve, as one process runs it. Times are the machine's."""
+
+    def __init__(self, by: Tracing, span: "Span", root_id: str) -> None:
+        self._by = by
+        self.trace = traceparent(span)
+        """Names the whole: a solve that is taken up again links to it."""
+        self._root_id = root_id
+        self._root = _Branch(span, self.trace, None, time.time_ns(), "open")
+        self._branches = {root_id: self._root}
+        self._levels: dict[int, _Branch] = {}
+
+    def expanding(self, expanded_id: str, tree: Tree) -> str:
+        """Return where the requests for this thought's children belong."""
+        branch = self._branches.get(expanded_id)
+        if branch is None:
+            branch = self._stand_in(expanded_id, tree)
+        return branch.trace
+
+    def born(self, parent_id: str, text: str, depth: int) -> str:
+        """Begin a thought's span; returns where the requests that judge it belong."""
+        child_id, parent = thought_id(parent_id, text), self._branches[parent_id]
+        branch = self._branches.get(child_id)
+        if branch is None:
+            self._branches[child_id] = branch = self._begin(parent, depth, child_id)
+        return branch.trace
+
+    def told(self, events: Iterable[Event]) -> None:
+        """Write down what became of thoughts."""
+        now = time.time_ns()
+        for event in events:
+            branch = self._branches.get(event.thought_id)
+            if isinstance(event, Merged):
+                self._merge(event, branch, now)
+            elif branch is not None:
+                branch.last_ns = now
+                self._note(branch, event)
+
+    def end(self, status: str, usage: Usage, answer_ids: Iterable[str] = ()) -> None:
+        """End every span, each when the last of its subtree has ended."""
+        for answer_id in answer_ids:
+            if branch := self._branches.get(answer_id):
+                branch.span.set_attribute(names.ON_ANSWER_PATH, value=True)
+        self._root.usage, self._root.status = usage, status
+        for branch in reversed([*self._branches.values(), *self._levels.values()]):
+            if branch is not self._root:
+                self._end(branch)
+        self._root.last_ns = time.time_ns()
+        self._end(self._root)
+
+    def _end(self, branch: _Branch) -> None:
+        branch.span.set_attributes({names.STATUS: branch.status, **spent(branch.usage)})
+        branch.span.end(branch.last_ns)
+        if branch.above:
+            branch.above.last_ns = max(branch.above.last_ns, branch.last_ns)
+
+    def _begin(self, parent: _Branch, depth: int, child_id: str, **more: bool) -> _Branch:
+        if len(self._branches) >= self._by.most_spans:
+            return self._level(depth)
+        now = time.time_ns()
+        attributes: Attributes = {names.THOUGHT_ID: child_id, names.DEPTH: depth, **more}
+        span = self._by.start(names.THOUGHT, parent.trace, attributes, start_ns=now)
+        return _Branch(span, traceparent(span), parent, now)
+
+    def _level(self, depth: int) -> _Branch:
+        """Return the span of a depth, below that of the solve, for thoughts that have none of their own."""
+        if depth not in self._levels:
+            now = time.time_ns()
+            span = self._by.start(names.LEVEL, self.trace, {names.DEPTH: depth}, start_ns=now)
+            self._levels[depth] = _Branch(span, traceparent(span), self._root, now, "open")
+        return self._levels[depth]
+
+    def _stand_in(self, missing_id: str, tree: Tree) -> _Branch:
+        """Begin the span of a thought that another trace shows, and of those above it that this one lacks."""
+        thought = tree[missing_id].thought
+        above = self._branches.get(thought.parent_id or self._root_id)
+        if above is None:
+            above = self._stand_in(thought.parent_id or self._root_id, tree)
+        branch = self._begin(above, thought.depth, missing_id, **{names.STAND_IN: True})
+        branch.status = "open"
+        self._branches[missing_id] = branch
+        return branch
+
+    def _merge(self, event: Merged, known: _Branch | None, now: int) -> None:
+        """Let the span of the step say that it led to a thought that was known."""
+        step = self._branches.get(thought_id(event.parent_id, event.text))
+        if step is None or step is known:
+            return
+        step.status, step.last_ns = "merged", now
+        if known:
+            step.span.add_link(known.span.get_span_context())
+
+    def _note(self, branch: _Branch, event: Event) -> None:
+        attributes: dict[str, str | bool | int | float] = {}
+        match event:
+            case Proposed(thought):
+                branch.status = "open"
+                if self._by.with_content:
+                    attributes[names.TEXT] = thought.text
+            case Evaluated(_, value):
+                attributes[names.SCORE] = value.score
+                labels = {"sure": value.sure, "likely": value.likely, "impossible": value.impossible}
+                attributes[names.LABEL] = max(labels, key=labels.__getitem__)
+            case Validated(_, verdict):
+                branch.status = "answer" if verdict == "certain" else "rejected"
+                attributes[names.VERDICT] = str(verdict)
+            case Pruned(_, reason):
+                branch.status, attributes[names.NOTE] = "pruned", reason
+            case Failed(_, reason, message):
+                branch.status = "failed"
+                tracing.set_failed(branch.span, str(reason), message)
+            case Expanded(_, draw, _, usage):
+                branch.usage += usage
+                attributes[names.DRAWS] = draw + 1
+        branch.span.set_attributes(attributes)
+
+
+def begin(root: Thought, attributes: Attributes, *, parent: str, previous: str) -> Branches | None:
+    """Begin the trace of a solve, below its client's `parent` if it has one, linked to its `previous` one.
+
+    None if nothing is traced, or not this one.
+    """
+    by = tracing.current()
+    if by is None:
+        return None
+    span = by.start(names.SOLVE, parent, attributes, links=[previous] if previous else [])
+    if not span.is_recording():
+        return None
+    span.set_attributes({names.THOUGHT_ID: root.id, names.DEPTH: 0})
+    if by.with_content:
+        span.set_attribute(names.PROBLEM, root.text)
+    return Branches(by, span, root.id)
+
+
+def spent(usage: Usage) -> Attributes:
+    """Return what something has cost, as attributes."""
+    return {
+        names.MODEL_CALLS: usage.model_calls,
+        names.PROMPT_TOKENS: usage.prompt_tokens,
+        names.COMPLETION_TOKENS: usage.completion_tokens,
+        names.CACHE_HITS: usage.cache_hits,
+        names.DOLLARS: usage.dollars,
+    }

@@ -1,0 +1,262 @@
+"""Traces, received as real OTLP over gRPC: shaped like the tree, through all four services, whole."""
+
+import json
+import os
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, contextmanager
+
+import grpc
+import pytest
+from fleet import SOLVABLE, UNSOLVABLE, solve, solve_request
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from processes import four_processes
+
+from services.core.thought import thought_id
+from services.rpc.channel import dial
+from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
+from services.telemetry import names
+
+SMALL = {"completion_tokens": 3000}
+WIDE = "3 3 8 8"
+"""A puzzle with many ways to fail, and to meet, before its answer."""
+ENOUGH = {"completion_tokens": 200_000}
+
+
+PLUGIN = """
+from services.testing.faulty_model import Fault, FaultyModel
+
+def create(settings):
+    return FaultyModel(lambda request: Fault.RAISES if BROKEN else Fault.NONE, delay=DELAY)
+"""
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A backend of someone else that takes its time, or fails where `broken` says; returns settings that choose it."""
+
+    def plant(*, delay=0.0, broken="False"):
+        info = tmp_path / "planted-1.0.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[kube_of_thoughts.models]\nplanted = planted\n")
+        (tmp_path / "planted.py").write_text(PLUGIN.replace("DELAY", str(delay)).replace("BROKEN", broken))
+        return {"KOT_MODEL": "planted", "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+
+    return plant
+
+
+class Span:
+    """A span as it was received."""
+
+    def __init__(self, resource, span):
+        self.service = resource.get("service.name")
+        self.name = span.name
+        self.id, self.parent, self.trace = span.span_id.hex(), span.parent_span_id.hex(), span.trace_id.hex()
+        self.attributes = attributes(span.attributes)
+        self.links = [link.span_id.hex() for link in span.links]
+        self.linked_traces = [link.trace_id.hex() for link in span.links]
+        self.start, self.end = span.start_time_unix_nano, span.end_time_unix_nano
+        self.failed = span.status.code == 2
+
+    def __repr__(self):
+        return f"{self.name} {self.id} below {self.parent} {self.attributes}"
+
+
+def attributes(found):
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in found}
+
+
+class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
+    """An OTLP collector that keeps what it gets."""
+
+    def __init__(self):
+        self.spans = []
+
+    async def Export(self, request, context):  # noqa: N802 - the wire's name
+        for group in request.resource_spans:
+            resource = attributes(group.resource.attributes)
+            self.spans += [Span(resource, span) for scope in group.scope_spans for span in scope.spans]
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+    def of(self, trace):
+        return [span for span in self.spans if span.trace == trace]
+
+    @property
+    def solves(self):
+        return [span for span in self.spans if span.name == names.SOLVE]
+
+
+@asynccontextmanager
+async def receiver():
+    server, received = grpc.aio.server(), Receiver()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(received, server)
+    received.port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield received
+    finally:
+        await server.stop(0)
+
+
+@contextmanager
+def services(folder, received, **environment):
+    endpoint = f"http://127.0.0.1:{received.port}"
+    with four_processes(folder, KOT_TRACES_ENDPOINT=endpoint, KOT_CACHE="none", **environment) as running:
+        yield running
+
+
+async def ended(running):
+    """Let the processes end, which sends what they have left."""
+    for service in running:
+        service.process.terminate()
+    assert [await service.ended() for service in running] == [0] * len(running)
+
+
+def assert_whole(spans):
+    """One span begins the trace, every other one lies within one that is there, and all have ended."""
+    by_id = {span.id: span for span in spans}
+    assert len(by_id) == len(spans)
+    roots = [span for span in spans if span.parent not in by_id]
+    assert [span.name for span in roots] == [names.SOLVE], roots
+    for span in spans:
+        assert span.start <= span.end
+
+
+async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_services_are_in_one_trace(tmp_path):
+    async with receiver() as received:
+        with services(tmp_path, received) as running:
+            run = await solve(running[0].target, WIDE, budget=ENOUGH)
+            await ended(running)
+        [root] = received.solves
+        spans = received.of(root.trace)
+        assert len(received.spans) == len(spans)
+        assert_whole(spans)
+        assert {span.service for span in spans} == {"orchestrator", "generator", "evaluator", "validator"}
+        assert root.attributes[names.STATUS] == run.status
+        assert root.attributes[names.SOLVE_ID] == run.accepted.solve_id
+        by_id = {span.id: span for span in spans}
+        thoughts = [span for span in spans if span.name in (names.SOLVE, names.THOUGHT)]
+        known = {span.attributes[names.THOUGHT_ID]: span for span in thoughts}
+        assert len(known) == len(thoughts)
+        for node in run.tree:
+            span = known[node.thought.id]
+            assert span.attributes[names.DEPTH] == node.thought.depth
+            if node.thought.parent_id:
+                assert by_id[span.parent].attributes[names.THOUGHT_ID] == node.thought.parent_id
+                assert span.attributes[names.STATUS] == node.status.value
+            for parent_id in node.parents[1:]:
+                [text] = [
+                    event.merged.text for event in run.log
+                    if event.WhichOneof("event") == "merged"
+                    and (event.thought_id, event.merged.parent_id) == (node.thought.id, parent_id)
+                ]  # fmt: skip
+                assert span.id in known[thought_id(parent_id, text)].links
+        inside = {names.PROPOSE: "generator", names.EVALUATE: "evaluator", names.VALIDATE: "validator"}
+        for span in spans:
+            if span.name in inside:
+                assert by_id[span.parent].name in (names.SOLVE, names.THOUGHT)
+                assert span.service == inside[span.name]
+            elif span.name.startswith(names.COMPLETE):
+                assert by_id[span.parent].name in inside
+        completions = [span for span in spans if span.name.startswith(names.COMPLETE)]
+        assert sum(span.attributes.get(names.COMPLETION_TOKENS, 0) for span in completions) >= (
+            run.result.usage.completion_tokens
+        )
+        assert root.attributes[names.COMPLETION_TOKENS] == run.result.usage.completion_tokens
+
+
+async def test_what_was_said_is_in_a_trace_only_if_that_is_wanted(tmp_path):
+    for wanted in (False, True):
+        async with receiver() as received:
+            with services(tmp_path, received, KOT_TRACE_CONTENT=str(wanted)) as running:
+                await solve(running[0].target, SOLVABLE)
+                await ended(running)
+            said = json.dumps([span.attributes for span in received.spans], default=str)
+            assert ("Input: 1 1 11 11" in said) is wanted
+            assert ("(left: 1 1 22)" in said) is wanted
+
+
+async def test_a_client_that_traces_finds_the_solve_in_its_own_trace(tmp_path):
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    async with receiver() as received:
+        with services(tmp_path, received, KOT_TRACE_SHARE="0") as running:
+            async with dial(running[0].target) as channel:
+                stub = OrchestratorServiceStub(channel)
+                for metadata in ([], [("traceparent", f"00-{trace}-{span}-01")], [("traceparent", "nonsense")]):
+                    async for _ in stub.Solve(solve_request(SOLVABLE), metadata=metadata):
+                        pass
+            await ended(running)
+        [root] = received.solves
+        assert (root.trace, root.parent) == (trace, span)
+
+
+async def test_after_a_cancel_no_span_stays_open(tmp_path, planted):
+    async with receiver() as received:
+        with services(tmp_path, received, **planted(delay=0.02)) as running:
+            async with dial(running[0].target) as channel:
+                stub = OrchestratorServiceStub(channel)
+                call = stub.Solve(solve_request(UNSOLVABLE, request_id="left"))
+                async for message in call:
+                    if message.progress.nodes > 5:
+                        break
+                await stub.CancelSolve(wire.CancelSolveRequest(solve_id="left"))
+                async for _ in call:
+                    pass
+            await ended(running)
+        [root] = received.solves
+        assert root.attributes[names.STATUS] == "CANCELLED"
+        assert_whole(received.of(root.trace))
+
+
+async def test_a_solve_that_is_taken_up_is_a_new_trace_that_links_to_the_old_one(tmp_path, planted):
+    async with receiver() as received:
+        for _ in range(2):
+            with services(tmp_path, received, KOT_DETACH_GRACE="0", **planted(delay=0.005)) as running:
+                async with dial(running[0].target) as channel:
+                    stub = OrchestratorServiceStub(channel)
+                    call = stub.Solve(solve_request(WIDE, request_id="twice", budget=ENOUGH))
+                    async for message in call:
+                        if message.progress.nodes > 8 and len(received.solves) == 0:
+                            call.cancel()
+                            break
+                await ended(running)
+        first, second = received.solves
+        assert first.attributes[names.STATUS] == "PARKED"
+        assert second.linked_traces == [first.trace]
+        for root in (first, second):
+            assert_whole(received.of(root.trace))
+        stand_ins = [span for span in received.of(second.trace) if span.attributes.get(names.STAND_IN)]
+        assert stand_ins
+        shown = {span.attributes.get(names.THOUGHT_ID) for span in received.of(first.trace)}
+        assert {span.attributes[names.THOUGHT_ID] for span in stand_ins} <= shown
+
+
+async def test_beyond_the_cap_each_depth_has_one_span(tmp_path):
+    async with receiver() as received:
+        with services(tmp_path, received, KOT_TRACE_SPANS="10") as running:
+            run = await solve(running[0].target, WIDE, budget=ENOUGH)
+            await ended(running)
+        [root] = received.solves
+        assert_whole(received.of(root.trace))
+        kinds = Counter(span.name for span in received.spans)
+        assert kinds[names.THOUGHT] == 9
+        assert 1 <= kinds[names.LEVEL] <= 4
+        assert len(run.tree) > 20
+
+
+async def test_an_error_sits_on_the_span_of_its_branch(tmp_path, planted):
+    broken = planted(broken="request.labels and hash(request.prompt) % 3 == 0")
+    async with receiver() as received:
+        with services(tmp_path, received, PYTHONHASHSEED="0", **broken) as running:
+            run = await solve(running[0].target, UNSOLVABLE, budget=SMALL)
+            await ended(running)
+        failed = {event.thought_id for event in run.log if event.WhichOneof("event") == "failed"}
+        thoughts = [span for span in received.spans if span.name == names.THOUGHT]
+        assert failed
+        assert {span.attributes[names.THOUGHT_ID] for span in thoughts if span.failed} == failed
+        for span in thoughts:
+            if span.failed:
+                assert span.attributes[names.ERROR] == "MODEL_FAILED"
+                assert span.attributes[names.STATUS] == "failed"
