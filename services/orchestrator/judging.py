@@ -97,7 +97,7 @@ class Judge:
         """Return the judgements of steps from `state`, which are compared with each other: all that one draw brought.
 
         What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote
-        depends on the draw alone. `trace` names the span of `state`, `traces` those of the proposals, if they are traced.
+        depends on the draw alone. `trace` names the span of `state`, `traces` those of the proposals.
         """
         judged = self._by_group.setdefault(state, {})
         choices = {proposal.key: proposal for proposal in reversed(proposals)}

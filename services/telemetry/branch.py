@@ -29,6 +29,8 @@ class _Branch:
     last_ns: int
     status: str = _UNTOLD
     usage: Usage = field(default_factory=Usage)
+    attributes: dict[str, str | bool | int | float] = field(default_factory=dict)
+    """Set when it ends, all at once: each time has its price."""
 
 
 class Branches:
@@ -73,7 +75,7 @@ class Branches:
         """End every span, each when the last of its subtree has ended."""
         for answer_id in answer_ids:
             if branch := self._branches.get(answer_id):
-                branch.span.set_attribute(names.ON_ANSWER_PATH, value=True)
+                branch.attributes[names.ON_ANSWER_PATH] = True
         self._root.usage, self._root.status = usage, status
         for branch in reversed([*self._branches.values(), *self._levels.values()]):
             if branch is not self._root:
@@ -82,7 +84,8 @@ class Branches:
         self._end(self._root)
 
     def _end(self, branch: _Branch) -> None:
-        branch.span.set_attributes({names.STATUS: branch.status, **spent(branch.usage)})
+        cost = spent(branch.usage) if branch.usage.model_calls or branch.usage.cache_hits else {}
+        branch.span.set_attributes({**branch.attributes, names.STATUS: branch.status, **cost})
         branch.span.end(branch.last_ns)
         if branch.above:
             branch.above.last_ns = max(branch.above.last_ns, branch.last_ns)
@@ -124,7 +127,7 @@ class Branches:
             step.span.add_link(known.span.get_span_context())
 
     def _note(self, branch: _Branch, event: Event) -> None:
-        attributes: dict[str, str | bool | int | float] = {}
+        attributes = branch.attributes
         match event:
             case Proposed(thought):
                 branch.status = "open"
@@ -132,8 +135,7 @@ class Branches:
                     attributes[names.TEXT] = thought.text
             case Evaluated(_, value):
                 attributes[names.SCORE] = value.score
-                labels = {"sure": value.sure, "likely": value.likely, "impossible": value.impossible}
-                attributes[names.LABEL] = max(labels, key=labels.__getitem__)
+                attributes[names.SURE], attributes[names.IMPOSSIBLE] = value.sure, value.impossible
             case Validated(_, verdict):
                 branch.status = "answer" if verdict == "certain" else "rejected"
                 attributes[names.VERDICT] = str(verdict)
@@ -145,7 +147,6 @@ class Branches:
             case Expanded(_, draw, _, usage):
                 branch.usage += usage
                 attributes[names.DRAWS] = draw + 1
-        branch.span.set_attributes(attributes)
 
 
 def begin(root: Thought, attributes: Attributes, *, parent: str, previous: str) -> Branches | None:

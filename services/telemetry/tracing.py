@@ -1,7 +1,7 @@
 """Traces, sent over OTLP. Where none are wanted, nothing is imported, and a span costs as much as asking for it.
 
-What belongs where in a trace is said by W3C traceparents that requests carry: a batch serves many branches at a time, so
-neither a call's metadata nor a task's context could say it.
+What belongs where in a trace is said by W3C traceparents that requests carry: a batch serves many branches at a time,
+so neither a call's metadata nor a task's context could say it.
 """
 
 import asyncio

@@ -53,12 +53,7 @@ class TracedModel:
             names.REVISION: self.revision,
             names.SAMPLES: request.samples,
             names.TEMPERATURE: sampling.temperature,
-            names.TOP_K: sampling.top_k,
-            names.TOP_P: sampling.top_p,
             names.MAX_TOKENS: sampling.max_tokens,
-            # An attribute is a signed number.
-            names.SEED: str(request.seed),
-            names.STOP: request.stop,
         }
 
 
