@@ -121,7 +121,7 @@ class Solves:
             return
         with self._place(solve_id):
             try:
-                lease = await self._histories.claim(solve_id)
+                lease = await patiently(self._keeping.log_patience, self._histories.claim, solve_id)
             except LeaseHeld:
                 if limits is None:
                     return
@@ -131,10 +131,12 @@ class Solves:
                 taken = await self._take_up(solve_id, lease, limits, to_end=to_end)
             finally:
                 if not taken:
-                    await self._histories.release(lease)
+                    # It runs out by itself, too.
+                    with suppress(StoreUnavailable):
+                        await self._histories.release(lease)
 
     async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None, *, to_end: bool) -> bool:
-        head = await self._histories.head(solve_id)
+        head = await self.head(solve_id)
         if isinstance(head.last, Ended) and (limits is None or head.last.answer):
             return False
         request = wire.SolveRequest.FromString(head.first.request)
@@ -143,7 +145,7 @@ class Solves:
         plan.check(head.first.versions)
         driver = Driver(plan.make_policy, plan.options, plan.task, self._stages)
         length = 0
-        while records := await self._histories.read(solve_id, length, PAGE):
+        while records := await self._read(solve_id, length):
             for record in records:
                 driver.replay(record)
             length += len(records)
