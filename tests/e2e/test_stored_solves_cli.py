@@ -366,6 +366,21 @@ def test_what_is_not_kept_is_not_offered():
     assert "kot resume" not in ended.stdout
 
 
+def test_doctor_says_which_stores_are_there(tmp_path):
+    path = tmp_path / "kot.db"
+    ended = kot("doctor", KOT_STATE_PATH=str(path), KOT_CACHE="none")
+    assert_plain(ended, 0)
+    for line in f"✔ log               sqlite at {path}", f"✔ tree              sqlite at {path}", "✔ bus ", "· cache ":
+        assert line in ended.stdout
+    path.write_bytes(b"no database at all" * 1000)
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    ended = kot("doctor", KOT_STATE_PATH=str(path), KOT_BUS="redis", KOT_CACHE="redis", KOT_REDIS_URL=nowhere)
+    assert_plain(ended, 4)
+    for line in "✘ log ", "✘ tree ", "✘ bus ", "✘ cache ":
+        assert line in ended.stdout
+    assert ended.stdout.count("damaged") == 2
+
+
 # --- processes that end -----------------------------------------------------------------------------------------------
 
 
