@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help solve test test-all test-vllm check format proto buf-image clean
+.PHONY: help solve test test-all test-vllm chaos check format proto buf-image clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -32,10 +32,17 @@ solve: $(VENV)/.installed ## Solve PROBLEM (default: 1 1 11 11) with the embedde
 	@$(BIN)/kot solve "$(PROBLEM)"
 
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python packages.
-	@$(BIN)/python -m pytest -m "not heavy"
+	@$(BIN)/python -m pytest -m "not heavy and not chaos"
 
 test-all: $(VENV)/.installed-heavy ## Run every test; installs heavy extras first.
 	@$(BIN)/python -m pytest --strict-skips
+
+# How often each process is killed at a random moment; the seed that is printed, to have the same again.
+MOMENTS ?= 100
+SEED ?=
+
+chaos: $(VENV)/.installed-dev ## Kill each process MOMENTS (default: 100) times, at random moments of SEED.
+	@CHAOS_MOMENTS=$(MOMENTS) CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos/test_kills.py
 
 # An environment of its own: vLLM pins the versions of much that others use. vLLM for CPUs works with one version of
 # torch; torchvision and its like, which it asks for too, do not load with that one, and nothing here needs them.

@@ -51,12 +51,29 @@ def connect(settings: RedisSettings) -> "Redis":
 
 
 @contextmanager
+def cuts_as_redis_errors() -> Iterator[None]:
+    """Raise a `redis.ConnectionError` for a connection that was cut just before a command was written to it.
+
+    The client knows what asyncio's own loop does then; uvloop raises a `RuntimeError`.
+    """
+    from redis.exceptions import ConnectionError as Cut
+
+    try:
+        yield
+    except RuntimeError as error:
+        if "handler is closed" not in str(error):
+            raise
+        raise Cut("the connection was cut") from error
+
+
+@contextmanager
 def store_errors() -> Iterator[None]:
     """Raise `StoreUnavailable` if Redis is away or full, `StoreUnusable` if it refuses; for a store's commands."""
     from redis import exceptions
 
     try:
-        yield
+        with cuts_as_redis_errors():
+            yield
     except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
         raise _locked(error) from error
     except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:

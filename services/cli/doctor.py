@@ -2,16 +2,22 @@
 
 import platform
 import time
+import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
+from services.adapters.bus import create_bus
+from services.adapters.cache import create_cache
 from services.adapters.llm import create_model
+from services.adapters.log import create_log
+from services.adapters.tree import create_tree
 from services.cli.client import Client, reach
 from services.cli.exits import Exit
 from services.cli.interrupts import Interrupts
@@ -19,10 +25,19 @@ from services.core.errors import KotError
 from services.core.ports import CompletionRequest, SampleDone, Sampling
 from services.core.task import STYLE_DEFAULTS
 from services.core.thought import State
-from services.plugins import find_task
+from services.plugins import CACHES, find_task
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
-from services.settings import ModelSettings, OrchestratorSettings, StageSettings, read_settings
+from services.settings import (
+    CacheSettings,
+    ModelSettings,
+    Neo4jSettings,
+    OrchestratorSettings,
+    RedisSettings,
+    StageSettings,
+    StateSettings,
+    read_settings,
+)
 
 PACKAGES = ("kube-of-thoughts", "grpcio", "protobuf", "xllamacpp")
 STAGES = ("generator", "evaluator", "validator")
@@ -64,6 +79,9 @@ async def _examine(target: str | None) -> AsyncGenerator[Finding, None]:
     stages = read_settings(StageSettings)
     for stage in STAGES:
         yield await _examine_stage(stage, stages)
+    async with aclosing(_examine_stores()) as findings:
+        async for finding in findings:
+            yield finding
 
 
 def _version(package: str) -> str:
@@ -128,6 +146,59 @@ async def _examine_stage(stage: str, settings: StageSettings) -> Finding:
     except KotError as error:
         return Finding(stage, f"{error} (KOT_{name.upper()})", works=False)
     return Finding(stage, f"{target} serves", works=True)
+
+
+async def _examine_stores() -> AsyncGenerator[Finding, None]:
+    """Open each store, and ask it for what it does not have."""
+    state, redis = read_settings(StateSettings), read_settings(RedisSettings)
+    cache = read_settings(CacheSettings)
+    where = {"sqlite": f" at {state.state_path}", "redis": " at KOT_REDIS_URL", "neo4j": " at NEO4J_URI"}
+
+    async def ask_log() -> None:
+        async with _closing(create_log(state, redis)) as log:
+            await log.heads(1)
+
+    async def ask_bus() -> None:
+        async with _closing(create_bus(state, redis)) as bus, bus.subscribe(uuid.uuid4().hex):
+            pass
+
+    async def ask_tree() -> None:
+        if trees := create_tree(state, read_settings(Neo4jSettings)):
+            async with _closing(trees):
+                await trees.position(uuid.uuid4().hex)
+
+    async def ask_cache() -> None:
+        if answers := await create_cache(cache):
+            await answers.close()
+            # Behind its guard a cache that is away looks like one that has nothing.
+            async with _closing(await CACHES.load(cache.cache).create(cache)) as bare:
+                key = uuid.uuid4().hex
+                await bare.look(key, "doctor")
+                await bare.release(key, "doctor")
+
+    asks = {"log": (state.log, ask_log), "bus": (state.bus, ask_bus), "tree": (state.tree, ask_tree)}
+    for name, (kind, ask) in (asks | {"cache": (cache.cache, ask_cache)}).items():
+        try:
+            await ask()
+        except KotError as error:
+            yield Finding(name, f"{kind}: {error} (KOT_{name.upper()})", works=False)
+        else:
+            yield Finding(name, f"{kind}{where.get(kind, '')}", works=None if kind == "none" else True)
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+Store = TypeVar("Store", bound=_Closable)
+
+
+@asynccontextmanager
+async def _closing(store: Store) -> AsyncGenerator[Store, None]:
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _show(console: Console, finding: Finding) -> None:

@@ -5,7 +5,6 @@ Everything heavy is imported by the command that needs it: the time to the first
 
 import asyncio
 import io
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -208,10 +207,6 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app(prog_name="kot")
-    except BrokenPipeError:
-        # Whoever read has seen enough; what Python still has for them goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.INTERRUPTED)
     except KotError as error:
         _end(str(error) + _hint(error), exit_of(error))
     except asyncio.CancelledError:

@@ -136,7 +136,9 @@ class Solves:
                 taken = await self._take_up(solve_id, lease, limits, to_end=to_end)
             finally:
                 if not taken:
-                    await self._histories.release(lease)
+                    # It runs out by itself, too.
+                    with suppress(StoreUnavailable):
+                        await self._histories.release(lease)
 
     async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None, *, to_end: bool) -> bool:
         head = await self.head(solve_id)
@@ -152,8 +154,11 @@ class Solves:
         traces = [record.trace for record in history if isinstance(record, Begun | Resumed) and record.trace]
         branches = _branches(solve_id, plan, previous=traces[-1] if traces else "")
         driver = Driver(plan.make_policy, plan.options, plan.task, self._stages, branches)
-        for record in history:
+        for number, record in enumerate(history):
             driver.replay(record)
+            if number % PAGE == 0:
+                # A long history is no reason to let others wait.
+                await asyncio.sleep(0)
         resumed = Resumed(
             pod=self._keeping.pod,
             limits=_raised(driver.limits, limits or {}),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import structlog
 from pyrate_limiter import GCRA, Decision, InMemoryStateStore, Rate, RedisStateStore
 
+from services.adapters.redis_client import cuts_as_redis_errors
 from services.core.errors import Overloaded
 from services.core.ports import CompletionRequest
 
@@ -122,7 +123,8 @@ class SharedCounts:
             return await self._own.check(name, rate, weight)
         store = self._stores.setdefault(name, RedisStateStore(self._redis, f"{self._prefix}:{name}"))
         try:
-            decision: Decision = await store.check(_algorithm, [rate], store.default_clock.now(), weight)
+            with cuts_as_redis_errors():
+                decision: Decision = await store.check(_algorithm, [rate], store.default_clock.now(), weight)
         except (RedisError, OSError) as error:
             if self._alone_until is None:
                 structlog.get_logger().warning("limits_not_shared", message=str(error) or type(error).__name__)

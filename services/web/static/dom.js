@@ -1,0 +1,22 @@
+// Makes elements. All text goes in as text: nothing here, or anywhere in the page, parses markup.
+
+/** Return an element with attributes, listeners (`onclick`, ...) and children (elements or text). */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class") element.className = value;
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** Write a whole number for people. */
+export const count = (number) => whole.format(number);
+
+/** Write a score, from 0 to 1, with two digits that matter. */
+export const share = (number) => (number > 0 && number < 0.01 ? number.toPrecision(1) : number.toFixed(2));
