@@ -15,7 +15,7 @@ from services.cli.exits import Exit
 from services.cli.interrupts import Interrupts
 from services.cli.mirror import Mirror
 from services.cli.wording import usage_of
-from services.core.errors import KotError, WorkerUnavailable
+from services.core.errors import TemporaryError, WorkerUnavailable
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.settings import StateSettings, read_settings
 
@@ -51,7 +51,7 @@ async def show(request: Followable, *, target: str | None, as_json: bool, consol
     try:
         async with connect(target) as client, shown:
             await _follow(client, request, mirror, interrupts)
-    except (KotError, asyncio.CancelledError):
+    except (TemporaryError, asyncio.CancelledError):
         if mirror.solve_id and _kept(target):
             typer.echo(f"`{_command('watch', mirror.solve_id, target)}` goes on with it", err=True)
         raise

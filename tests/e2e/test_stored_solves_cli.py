@@ -357,6 +357,8 @@ def test_a_history_of_other_prompts_is_refused_and_still_read(tmp_path):
     assert_plain(ended, 4)
     assert "propose bare" in ended.stderr
     assert "propose few_shot" in ended.stderr
+    assert "`kot tree`" in ended.stderr
+    assert ended.stderr.count("\n") == 1
     assert_plain(kot("tree", solve["solve_id"], KOT_PROMPT_STYLE="few_shot", **where), 0)
 
 
