@@ -55,6 +55,25 @@ STUDIES = {
         },
         (1_000, 5_000),
     ),
+    "settings": Study(
+        {
+            "the default": strategy("bfs"),
+            "beam_width=1": strategy("bfs", "beam_width=1"),
+            "beam_width=10": strategy("bfs", "beam_width=10"),
+            "samples=4": strategy("bfs", "samples=4"),
+            "samples=16": strategy("bfs", "samples=16"),
+            "answer_samples=1": strategy("bfs", "answer_samples=1"),
+            "rollouts=0": strategy("bfs", "rollouts=0"),
+            "rollouts=3": strategy("bfs", "rollouts=3"),
+            "evaluation_threshold=0.2": strategy("bfs", "evaluation_threshold=0.2"),
+            "temperature 0.5": [*strategy("bfs"), "--temperature", "0.5"],
+            "temperature 1.5": [*strategy("bfs"), "--temperature", "1.5"],
+            "3 value samples": [*strategy("bfs"), "--value-samples", "3"],
+            "trusted arithmetic": [*strategy("bfs"), "--trust-arithmetic"],
+            "level": [*strategy("bfs"), "--concurrency", "level"],
+        },
+        (20_000,),
+    ),
     "small-budgets": Study(
         {
             "bfs, rollouts=0": strategy("bfs", "rollouts=0"),
