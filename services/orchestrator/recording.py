@@ -9,7 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from services.core.errors import StoreUnavailable
+from services.core.errors import StoreUnavailable, StoreUnusable
 from services.core.history import Record, Round
 from services.core.stores import Bus, Lease, SolveLog
 
@@ -93,7 +93,7 @@ class Recorder:
             try:
                 if await self._log.renew(self._lease):
                     return
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreUnusable):
                 # Nobody can take the lease either, from a log that is away; if one did, appending says so.
                 continue
 
@@ -103,7 +103,7 @@ class Recorder:
             await asyncio.wait([self._writing])
         try:
             await self._log.release(self._lease)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreUnusable) as error:
             _log.warning("lease not released", solve_id=self._lease.solve_id, message=str(error))
 
     async def close(self) -> None:
@@ -119,13 +119,13 @@ class Recorder:
         await self._publish(number, records)
 
     async def _publish(self, number: int, records: Sequence[Record]) -> None:
-        """Tell who follows; if the bus is away, they read the log meanwhile."""
+        """Tell who follows; if the bus is away, or refuses, they read the log meanwhile."""
         if self._bus_is_away and time.monotonic() < self._bus_tried + BUS_PAUSE_SECONDS:
             return
         try:
             await self._bus.publish(self._lease.solve_id, number, records)
             self._bus_is_away = False
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreUnusable) as error:
             if not self._bus_is_away:
                 _log.warning("the bus is away", solve_id=self._lease.solve_id, message=str(error))
             self._bus_is_away, self._bus_tried = True, time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from services.core.errors import KotError, LeaseLost, Reason, StoreUnavailable, TemporaryError
+from services.core.errors import KotError, LeaseLost, Reason, StoreUnavailable, StoreUnusable, TemporaryError
 from services.core.history import Ended, Parked, Record, Resumed
 from services.orchestrator.driver import Driver
 from services.orchestrator.recording import Recorder
@@ -63,6 +63,9 @@ class RunningSolve:
 
     async def _conduct(self) -> None:
         searching, holding = self._searching, asyncio.create_task(self._recorder.hold())
+        for task in (searching, holding):
+            # They may fail at the same time, of one thing; then only one of them is asked.
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             await asyncio.wait({searching, holding}, return_when=asyncio.FIRST_COMPLETED)
             lost = holding.done() and holding.exception() is not None
@@ -78,7 +81,7 @@ class RunningSolve:
         try:
             if last:
                 await self._recorder.keep(last)
-        except (LeaseLost, StoreUnavailable) as error:
+        except (LeaseLost, StoreUnavailable, StoreUnusable) as error:
             _log.warning("left without a last record", solve_id=self.solve_id, message=str(error))
         self.over = True
         self._say(last)

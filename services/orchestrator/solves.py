@@ -18,6 +18,7 @@ from services.core.errors import (
     LeaseHeld,
     Overloaded,
     StoreUnavailable,
+    StoreUnusable,
     UnknownSolve,
     WorkerUnavailable,
 )
@@ -326,7 +327,7 @@ class Ear:
         await self._subscription.aclose()
 
     async def _subscribe(self) -> None:
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, StoreUnusable):
             self._news = await self._subscription.enter_async_context(self._bus.subscribe(self._solve_id))
 
     async def hear(self, length: int, timeout: float) -> Sequence[Record]:
@@ -346,7 +347,7 @@ class Ear:
         coming, self._coming = self._coming, None
         try:
             numbered = coming.result()
-        except (StopAsyncIteration, StoreUnavailable):
+        except (StopAsyncIteration, StoreUnavailable, StoreUnusable):
             self._news = None
             await self._subscription.aclose()
             return ()
