@@ -1,4 +1,4 @@
-"""Two orchestrators, three workers and a Redis for all that is kept, as processes; each is back at once when it dies."""
+"""Two orchestrators, three workers and a Redis for all that is kept, as processes; one that dies is back at once."""
 
 import asyncio
 import json
@@ -19,7 +19,10 @@ from redis_server import redis_server
 from services.adapters.log.redis import RedisLog
 from services.adapters.redis_client import connect
 from services.cli.client import Client
+from services.core.history import Ended, Round
+from services.core.tree import Proposed
 from services.rpc.channel import dial
+from services.rpc.convert import event_to_proto
 from services.settings import RedisSettings
 
 ORCHESTRATORS = ("orchestrator-1", "orchestrator-2")
@@ -37,6 +40,8 @@ SETTINGS = {
     "KOT_DETACH_GRACE": "30",
     "KOT_STAGE_ATTEMPTS": "30",
 }
+BUDGET = {"model_calls": 1000, "completion_tokens": 10**7, "prompt_tokens": 10**8, "nodes": 10**5}
+"""Far more than these solves need: what is paid twice, or is free because it is in the cache, changes nothing."""
 BACK_SECONDS = 60
 """A process that died is served again by then, on any machine."""
 
@@ -99,11 +104,13 @@ class ChaosFleet:
             for said in self.folder.glob(f"{name}.[0-9]*"):
                 yield from self.log_of(name, said.suffix.removeprefix("."))
 
-    async def solve(self, first, solve_id, **fields):
-        """Solve as `kot` does: what is cut off is asked for again, and told from its beginning then."""
+    async def solve(self, orchestrators, solve_id, **fields):
+        """Solve as `kot` does: what is cut off is asked for again, and told from its beginning then.
+
+        Of the orchestrators, the first that can be reached is asked.
+        """
         run = Run()
-        targets = [first, *(name for name in ORCHESTRATORS if name != first)]
-        async with dial(self.target(*targets)) as channel:
+        async with dial(self.target(*orchestrators)) as channel:
             request = solve_request(request_id=solve_id, **fields)
             async for message in Client(channel, "the orchestrators").follow(request):
                 if message.HasField("accepted"):
@@ -236,3 +243,24 @@ class Calls:
             elif again:
                 self.repeated[kill] += 1
             self.cut[kill] += is_cut or bool(again)
+
+
+def without_usage(events):
+    """Events, but for what they have cost: an answer out of the cache is free."""
+    bare = [type(event).FromString(event.SerializeToString()) for event in events]
+    for event in bare:
+        if event.WhichOneof("event") == "expanded":
+            event.expanded.ClearField("usage")
+    return bare
+
+
+def assert_undisturbed(solve_id, expected, run, records):
+    """In the log, and for the client, the solve is the one that a fleet without trouble makes of it."""
+    assert run.status == expected.status
+    assert without_usage(run.log) == without_usage(expected.log), solve_id
+    assert (run.result.answer, run.result.steps) == (expected.result.answer, expected.result.steps)
+    assert [isinstance(record, Ended) for record in records].index(True) == len(records) - 1
+    events = [e for r in records if isinstance(r, Round) for told in r.told for e in told.events]
+    assert [event_to_proto(event) for event in events] == run.log
+    proposed = [event.thought.id for event in events if isinstance(event, Proposed)]
+    assert len(proposed) == len(set(proposed)) == len(run.tree) - 1

@@ -8,12 +8,8 @@ from itertools import count
 
 import hooks
 import pytest
-from chaos_fleet import ORCHESTRATORS, REDIS, WORKERS, Calls, chaos_fleet
+from chaos_fleet import BUDGET, ORCHESTRATORS, REDIS, WORKERS, Calls, assert_undisturbed, chaos_fleet
 from fleet import fleet, solve, until
-
-from services.core.history import Ended, Round
-from services.core.tree import Proposed
-from services.rpc.convert import event_to_proto
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
@@ -25,8 +21,6 @@ KILLS = 5
 AT_ONCE = 4
 """Solves."""
 PROBLEMS = ("3 3 8 8", "1 3 4 6", "1 4 5 6", "2 3 7 11", "4 4 10 10")
-BUDGET = {"model_calls": 1000, "completion_tokens": 10**7, "prompt_tokens": 10**8, "nodes": 10**5}
-"""Far more than these solves need: what is paid twice, or is free because it is in the cache, changes nothing."""
 LONGEST_PAUSE_SECONDS = 1.0
 RANDOM = "at a random moment"
 
@@ -51,7 +45,7 @@ class Solving:
         self._undisturbed = undisturbed
         self._numbers = count(1)
 
-    async def client(self, first):
+    async def client(self, orchestrators):
         while not self.stopping:
             number = next(self._numbers)
             fields = {"problem": PROBLEMS[number % len(PROBLEMS)], "seed": number, "budget": BUDGET}
@@ -59,7 +53,7 @@ class Solving:
             # With some seeds the scripted model takes the way to the answer for a dead end.
             if expected.status == "SOLVED":
                 solve_id = f"s{number}"
-                self.runs[solve_id] = expected, await self.running.solve(first, solve_id, **fields)
+                self.runs[solve_id] = expected, await self.running.solve(orchestrators, solve_id, **fields)
 
     async def some_more(self):
         """Wait until clients have received a few more messages."""
@@ -92,27 +86,6 @@ async def kill(solving, point, victim):
     await running.serves(dead)
 
 
-def without_usage(events):
-    """Events, but for what they have cost: an answer out of the cache is free."""
-    bare = [type(event).FromString(event.SerializeToString()) for event in events]
-    for event in bare:
-        if event.WhichOneof("event") == "expanded":
-            event.expanded.ClearField("usage")
-    return bare
-
-
-def assert_undisturbed(solve_id, expected, run, records):
-    """In the log, and for the client, the solve is the one that a fleet without trouble makes of it."""
-    assert run.status == expected.status
-    assert without_usage(run.log) == without_usage(expected.log), solve_id
-    assert (run.result.answer, run.result.steps) == (expected.result.answer, expected.result.steps)
-    assert [isinstance(record, Ended) for record in records].index(True) == len(records) - 1
-    events = [e for r in records if isinstance(r, Round) for told in r.told for e in told.events]
-    assert [event_to_proto(event) for event in events] == run.log
-    proposed = [event.thought.id for event in events if isinstance(event, Proposed)]
-    assert len(proposed) == len(set(proposed)) == len(run.tree) - 1
-
-
 @pytest.mark.parametrize("victim", ["orchestrator", *WORKERS, REDIS])
 async def test_whoever_is_killed_whenever(tmp_path, monkeypatch, chaos_table, victim):
     monkeypatch.setenv(hooks.FOLDER, str(tmp_path))
@@ -120,7 +93,7 @@ async def test_whoever_is_killed_whenever(tmp_path, monkeypatch, chaos_table, vi
         solving = Solving(running, undisturbed, random.Random(f"{SEED} {victim}"))
         async with asyncio.TaskGroup() as group:
             for number in range(AT_ONCE):
-                group.create_task(solving.client(ORCHESTRATORS[number % 2]))
+                group.create_task(solving.client(ORCHESTRATORS[:: 1 if number % 2 else -1]))
             for _ in range(KILLS):
                 for point, who in points(victim):
                     await kill(solving, point, who)
