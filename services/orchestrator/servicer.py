@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
-from services.adapters.tree._projector import catch_up
+from services.adapters.tree import catch_up
 from services.core.errors import StoreUnusable
 from services.core.history import Awaited, Ended, Record
 from services.core.search import describe_settings

@@ -8,9 +8,8 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Self
 
 from services.core.budget import Limits
 from services.core.errors import (
@@ -18,14 +17,14 @@ from services.core.errors import (
     LeaseHeld,
     Overloaded,
     StoreUnavailable,
-    StoreUnusable,
     UnknownSolve,
     WorkerUnavailable,
 )
 from services.core.history import Begun, Ended, Parked, Record, Resumed
-from services.core.stores import Bus, Lease, LogHead, Numbered, SolveLog, TreeStore
+from services.core.stores import Bus, Lease, LogHead, SolveLog, TreeStore
 from services.core.thought import Thought
 from services.orchestrator.driver import Driver
+from services.orchestrator.listening import Listener
 from services.orchestrator.messages import request_hash
 from services.orchestrator.plan import Plan, make_plan
 from services.orchestrator.recording import Projector, Recorder, patiently
@@ -275,12 +274,12 @@ class Solves:
         length = 0
         last: Record | None = None
         caught_up = False
-        async with Ear(self._keeping.bus, solve_id) as ear:
+        async with Listener(self._keeping.bus, solve_id) as listener:
             while True:
                 while records := await self._read(solve_id, length):
                     yield records
                     length, last = length + len(records), records[-1]
-                while caught_up and (records := await ear.hear(length, POLL_SECONDS)):
+                while caught_up and (records := await listener.hear(length, POLL_SECONDS)):
                     yield records
                     length, last = length + len(records), records[-1]
                     if isinstance(last, Ended | Parked):
@@ -304,54 +303,6 @@ class Solves:
         """Tell whether the last record is the end: one that somebody here goes on from is none."""
         running = self._running.get(solve_id)
         return isinstance(last, Ended) and not (running and running.begins_at >= length)
-
-
-class Ear:
-    """Hears of one solve's records as they are made, while the bus is there."""
-
-    def __init__(self, bus: Bus, solve_id: str) -> None:
-        self._bus = bus
-        self._solve_id = solve_id
-        self._subscription = AsyncExitStack()
-        self._news: AsyncGenerator[Sequence[Numbered], None] | None = None
-        self._coming: asyncio.Task[Sequence[Numbered]] | None = None
-
-    async def __aenter__(self) -> Self:
-        await self._subscribe()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        if self._coming:
-            self._coming.cancel()
-            await asyncio.wait([self._coming])
-        await self._subscription.aclose()
-
-    async def _subscribe(self) -> None:
-        with suppress(StoreUnavailable, StoreUnusable):
-            self._news = await self._subscription.enter_async_context(self._bus.subscribe(self._solve_id))
-
-    async def hear(self, length: int, timeout: float) -> Sequence[Record]:
-        """Return what comes next in a history of `length` records.
-
-        Nothing, if it does not come in time, or if what comes is not what comes next: then the log has it.
-        """
-        if self._news is None:
-            await asyncio.sleep(timeout)
-            await self._subscribe()
-            return ()
-        if self._coming is None:
-            self._coming = asyncio.ensure_future(anext(self._news))
-        done, _ = await asyncio.wait([self._coming], timeout=timeout)
-        if not done:
-            return ()
-        coming, self._coming = self._coming, None
-        try:
-            numbered = coming.result()
-        except (StopAsyncIteration, StoreUnavailable, StoreUnusable):
-            self._news = None
-            await self._subscription.aclose()
-            return ()
-        return [record for _, record in numbered] if numbered[0][0] == length else ()
 
 
 def _branches(solve_id: str, plan: Plan, *, parent: str = "", previous: str = "") -> Branches | None:

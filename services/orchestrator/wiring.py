@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack
 from services.adapters.bus import create_bus
 from services.adapters.log import create_log
 from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
-from services.adapters.tree import create_tree
-from services.adapters.tree._projector import Projector
+from services.adapters.tree import Projector, create_tree
 from services.orchestrator.servicer import OrchestratorServicer
 from services.orchestrator.solves import Keeping
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import (
