@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Self
 
-from services.core.errors import StoreUnavailable
+from services.core.errors import StoreUnavailable, StoreUnusable
 from services.core.history import Record
 from services.core.stores import Bus, Numbered
 
