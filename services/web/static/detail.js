@@ -30,7 +30,7 @@ export function detailOf(thought, { onSelect, onToggle, onClose }) {
       "dl",
       { class: "facts" },
       thought.score === null ? null : fact("score", share(thought.score)),
-      fact("expanded", thought.draws === 1 ? "once" : `${count(thought.draws)} times`),
+      fact("expanded", ["not yet", "once"][thought.draws] ?? `${count(thought.draws)} times`),
       fact("children", count(children.length)),
       usage.model_calls || usage.cache_hits ? fact("model calls", count(usage.model_calls)) : null,
       usage.cache_hits ? fact("from the cache", count(usage.cache_hits)) : null,

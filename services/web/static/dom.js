@@ -18,5 +18,5 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 /** Write a whole number for people. */
 export const count = (number) => whole.format(number);
 
-/** Write a score, from 0 to 1, with two digits that matter. */
-export const share = (number) => (number > 0 && number < 0.01 ? number.toPrecision(1) : number.toFixed(2));
+/** Write a score, from 0 to 1. */
+export const share = (number) => (number > 0 && number < 0.01 ? "<0.01" : number.toFixed(2));

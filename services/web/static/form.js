@@ -141,8 +141,10 @@ export class Form {
     const { summary, settings = [] } = this.strategies.find(({ name }) => name === this.strategy.value);
     this.strategy.hint.textContent = summary;
     this.settings = settings.map(({ name, default: usual, ...rest }) => {
-      const described = { ...rest, path: `settings.${name}`, label: name.replaceAll("_", " ") };
-      return new Input(rest.type === "bool" ? { ...described, checked: usual } : { ...described, default: usual });
+      const label = name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+      const described = { ...rest, path: `settings.${name}`, label };
+      const shown = typeof usual === "number" ? Number(usual.toPrecision(4)) : usual;
+      return new Input(rest.type === "bool" ? { ...described, checked: usual } : { ...described, default: shown });
     });
     this.strategic.replaceChildren(...this.settings.map(({ element }) => element));
   }

@@ -61,12 +61,10 @@ function make(field, attributes) {
   return h("input", { ...attributes, type: "number", min: minimum, max: maximum, step, placeholder: usual ?? "" });
 }
 
+const figure = (number) => number.toLocaleString("en");
+
 function hintOf({ text, minimum, maximum }) {
-  const range =
-    minimum !== undefined && maximum !== undefined
-      ? `${minimum} to ${maximum}. `
-      : maximum !== undefined
-        ? `At most ${maximum}. `
-        : "";
-  return `${range}${text ?? ""}`;
+  if (maximum === undefined) return text ?? "";
+  const range = minimum === undefined ? `At most ${figure(maximum)}.` : `${figure(minimum)} to ${figure(maximum)}.`;
+  return `${range} ${text ?? ""}`;
 }

@@ -11,6 +11,7 @@ import { Form } from "./form.js";
 import { SolveView } from "./solve.js";
 import { SolvesView } from "./solves.js";
 
+const NARROW = "(max-width: 60rem)";
 const content = document.getElementById("content");
 const aside = document.getElementById("form");
 let form = null;
@@ -31,6 +32,9 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.body.dataset.page = page || "new";
+  // On a small screen what is watched comes first, for the eye and for the keyboard.
+  if (page === "solve" && matchMedia(NARROW).matches) content.after(aside);
+  else content.before(aside);
   if (page === "solves") show(new SolvesView());
   else if (page === "compare" && ids.length === 2) open(ids);
   else if (page === "solve" && ids.length === 1) {
@@ -57,7 +61,7 @@ async function solve(request) {
       form.busy = false;
       show(view);
       location.hash = `#/solve/${view.id}`;
-      if (matchMedia("(max-width: 60rem)").matches) content.scrollIntoView({ block: "start" });
+      if (matchMedia(NARROW).matches) content.scrollIntoView({ block: "start" });
     });
   } catch (error) {
     view.close();

@@ -4,9 +4,12 @@
 import { ROW } from "./layout.js";
 
 export const CARD = { width: 204, height: 22 };
-const READABLE = 0.5;
+/** The least scale of columns: texts are as small as they may be. */
+export const READABLE = 0.7;
+/** Rows that are lower, in pixels, have no room for a text. */
+const LEAST_ROW = 12;
 const CURVED = 0.25;
-const LONGEST = 34;
+const ROOM = CARD.width - 36;
 const SIGNS = { answer: "✓", rejected: "✗", failed: "!", pruned: "–" };
 const STEPS = 5;
 
@@ -42,70 +45,62 @@ export function colourOf(thought, by, palette) {
   return palette.score[Math.min(STEPS - 1, Math.floor(thought.score * STEPS))];
 }
 
-/** Draw what shows. `view`: {width, height, ratio, camera: {x, y, scale}, by, selected}. */
+/**
+ * Draw what shows. `view`: {width, height, ratio, camera: {x, y, scale, across}, by, selected}.
+ *
+ * All is drawn in the canvas's own pixels, since rows and columns may have different scales.
+ */
 export function paint(context, shown, view, palette) {
   const { width, height, ratio, camera } = view;
+  const { scale, across } = camera;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.translate(-camera.x * camera.scale, -camera.y * camera.scale);
-  context.scale(camera.scale, camera.scale);
-  const sight = {
-    left: camera.x - CARD.width,
-    top: camera.y - CARD.height,
-    right: camera.x + width / camera.scale,
-    bottom: camera.y + height / camera.scale,
-  };
-  paintEdges(context, shown, sight, camera.scale, palette);
-  const visible = shown.filter((thought) => inSight(thought, sight));
-  if (camera.scale < READABLE) paintBlocks(context, visible, view, palette);
-  else paintCards(context, visible, view, palette);
-  if (view.selected && view.selected.px !== undefined) {
+  const card = { width: CARD.width * across, height: Math.min(CARD.height * across, Math.max(ROW * scale - 1, 1)) };
+  for (const thought of shown) {
+    thought.sx = (thought.px - camera.x) * across;
+    thought.sy = (thought.py - camera.y) * scale;
+  }
+  paintEdges(context, shown, { ...view, card }, palette);
+  const visible = shown.filter(
+    ({ sx, sy }) => sx > -card.width && sx < width && sy > -card.height && sy < height + card.height,
+  );
+  if (ROW * scale < LEAST_ROW) paintBlocks(context, visible, { ...view, card }, palette);
+  else paintCards(context, visible, { ...view, card }, palette);
+  const { selected } = view;
+  if (selected && selected.sx !== undefined) {
     context.strokeStyle = palette.accent;
-    context.lineWidth = 2.5 / Math.min(1, camera.scale);
-    outline(context, view.selected, 3);
+    context.lineWidth = 2.5;
+    context.beginPath();
+    outline(context, selected, card, 2);
     context.stroke();
   }
 }
 
-const inSight = ({ px, py }, sight) => px > sight.left && px < sight.right && py > sight.top && py < sight.bottom;
-
-function paintEdges(context, shown, sight, scale, palette) {
-  const plain = new Path2D();
-  const path = new Path2D();
-  const further = new Path2D();
+function paintEdges(context, shown, view, palette) {
+  const [plain, path, further] = [new Path2D(), new Path2D(), new Path2D()];
   const drawn = new Set(shown);
   for (const thought of shown) {
     const { parent } = thought;
-    if (parent && crosses(parent, thought, sight)) join(thought.onPath ? path : plain, parent, thought, scale);
-    for (const way of thought.further) {
-      if (drawn.has(way.parent) && crosses(way.parent, thought, sight)) join(further, way.parent, thought, scale);
-    }
+    if (parent) join(thought.onPath ? path : plain, parent, thought, view);
+    for (const way of thought.further) if (drawn.has(way.parent)) join(further, way.parent, thought, view);
   }
-  context.lineWidth = 1 / Math.max(scale, 0.4);
+  context.lineWidth = 1;
   context.strokeStyle = palette.line;
   context.stroke(plain);
   context.setLineDash([4, 4]);
   context.stroke(further);
   context.setLineDash([]);
-  context.lineWidth = 2.2 / Math.max(scale, 0.4);
+  context.lineWidth = 2;
   context.strokeStyle = palette.path;
   context.stroke(path);
 }
 
-function crosses(parent, child, sight) {
-  return (
-    Math.min(parent.px, child.px) < sight.right &&
-    Math.max(parent.px, child.px) > sight.left &&
-    Math.min(parent.py, child.py) < sight.bottom &&
-    Math.max(parent.py, child.py) > sight.top
-  );
-}
-
-function join(path, parent, child, scale) {
-  const [x0, y0] = [parent.px + CARD.width, parent.py];
-  const [x1, y1] = [child.px, child.py];
+/** Add the line from a thought to one that comes after it, unless all of it is out of sight. */
+function join(path, parent, child, { card, camera, width, height }) {
+  const [x0, y0, x1, y1] = [parent.sx + card.width, parent.sy, child.sx, child.sy];
+  if (Math.max(x0, x1) < 0 || Math.min(x0, x1) > width || Math.max(y0, y1) < 0 || Math.min(y0, y1) > height) return;
   path.moveTo(x0, y0);
-  if (scale < CURVED) {
+  if (camera.scale < CURVED) {
     path.lineTo(x1, y1);
     return;
   }
@@ -113,12 +108,11 @@ function join(path, parent, child, scale) {
   path.bezierCurveTo(middle, y0, middle, y1, x1, y1);
 }
 
-function paintBlocks(context, visible, view, palette) {
-  const height = Math.min(ROW - 1, Math.max(CARD.height * 0.7, 2 / view.camera.scale));
-  for (const [colour, thoughts] of grouped(visible, (thought) => colourOf(thought, view.by, palette))) {
+function paintBlocks(context, visible, { card, by }, palette) {
+  for (const [colour, thoughts] of grouped(visible, (thought) => colourOf(thought, by, palette))) {
     context.fillStyle = colour;
     context.beginPath();
-    for (const { px, py } of thoughts) context.rect(px, py - height / 2, CARD.width, height);
+    for (const { sx, sy } of thoughts) context.rect(sx, sy - card.height / 2, card.width, card.height);
     context.fill();
   }
 }
@@ -133,50 +127,52 @@ function grouped(thoughts, keyOf) {
   return groups;
 }
 
-function paintCards(context, visible, view, palette) {
+function paintCards(context, visible, { card, by, camera }, palette) {
   context.fillStyle = palette.surface;
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
   context.beginPath();
-  for (const thought of visible) outline(context, thought, 0, { chained: true });
+  for (const thought of visible) outline(context, thought, card, 0);
   context.fill();
   context.stroke();
-  for (const [colour, thoughts] of grouped(visible, (thought) => colourOf(thought, view.by, palette))) {
+  const edge = 6 * camera.across;
+  for (const [colour, thoughts] of grouped(visible, (thought) => colourOf(thought, by, palette))) {
     context.fillStyle = colour;
     context.beginPath();
-    for (const { px, py } of thoughts) context.roundRect(px, py - CARD.height / 2, 6, CARD.height, [4, 0, 0, 4]);
+    for (const { sx, sy } of thoughts) context.roundRect(sx, sy - card.height / 2, edge, card.height, [3, 0, 0, 3]);
     context.fill();
   }
-  context.font = `12px ${palette.font}`;
   context.textBaseline = "middle";
-  for (const thought of visible) paintText(context, thought, palette);
+  context.font = `12px ${palette.font}`;
+  for (const thought of visible) thought.caption ??= captionOf(thought, context);
+  context.font = `${12 * camera.across}px ${palette.font}`;
+  for (const thought of visible) paintText(context, thought, card, camera.across, palette);
 }
 
-function outline(context, { px, py }, margin, { chained = false } = {}) {
-  if (!chained) context.beginPath();
-  context.roundRect(px - margin, py - CARD.height / 2 - margin, CARD.width + 2 * margin, CARD.height + 2 * margin, 4);
+function outline(context, { sx, sy }, card, margin) {
+  const top = sy - card.height / 2 - margin;
+  context.roundRect(sx - margin, top, card.width + 2 * margin, card.height + 2 * margin, 4);
 }
 
-function paintText(context, thought, palette) {
-  const { px, py, status } = thought;
+function paintText(context, thought, card, across, palette) {
+  const { sx, sy, status } = thought;
   const dim = status === "pruned" || status === "rejected" || status === "failed";
   context.fillStyle = dim ? palette.muted : palette.text;
-  context.fillText(captionOf(thought), px + 13, py + 0.5, CARD.width - 36);
+  context.fillText(thought.caption, sx + 13 * across, sy + 0.5);
   const sign = thought.collapsed ? `+${sizeBelow(thought)}` : SIGNS[status];
   if (!sign) return;
   context.textAlign = "right";
   context.fillStyle = thought.collapsed ? palette.accent : palette.status[status];
-  context.fillText(sign, px + CARD.width - 8, py + 0.5, 40);
+  context.fillText(sign, sx + card.width - 8 * across, sy + 0.5);
   context.textAlign = "left";
 }
 
-/** A thought's text on one short line. */
-export function captionOf(thought) {
-  if (thought.caption === undefined) {
-    const line = thought.text.replace(/\s+/g, " ").trim();
-    thought.caption = line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
-  }
-  return thought.caption;
+/** What a thought says, as much as a card has room for. */
+function captionOf(thought, context) {
+  const line = (thought.answer ?? thought.text).replace(/\s+/g, " ").trim().slice(0, 80);
+  let end = line.length;
+  while (end > 1 && context.measureText(line.slice(0, end)).width > ROOM) end -= 1;
+  return end < line.length ? `${line.slice(0, end - 1)}…` : line;
 }
 
 function sizeBelow(thought) {

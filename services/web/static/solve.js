@@ -9,6 +9,7 @@ import { ResumePanel } from "./resume.js";
 import { TreeCard } from "./treecard.js";
 
 const CLOCK_MS = 250;
+const LONG_TITLE = 60;
 
 export class SolveView {
   /** `onReuse` is called with the request of this solve, to fill the form with. */
@@ -160,6 +161,7 @@ export class SolveView {
   #show() {
     const { solve, state } = this;
     this.title.textContent = solve.problem || this.request?.problem || "…";
+    this.title.classList.toggle("long", this.title.textContent.length > LONG_TITLE);
     const word = this.#word();
     this.pill.textContent = word;
     this.pill.className = `pill ${word === "solved" ? "solved" : state}`;

@@ -2,9 +2,9 @@
 
 import { h, share } from "./dom.js";
 import { layout, ROW } from "./layout.js";
-import { CARD, paint, readPalette } from "./paint.js";
+import { CARD, paint, READABLE, readPalette } from "./paint.js";
 
-const SCALES = { least: 0.03, most: 2.5, fit: 1.1, readable: 0.8 };
+const SCALES = { least: 0.02, most: 2.5, fit: 1.1, readable: 0.8 };
 const GLIDE_MS = 90;
 const MARGIN = 28;
 const CLICK_PIXELS = 5;
@@ -18,7 +18,9 @@ export class TreeView {
     this.shown = [];
     this.by = "score";
     this.selected = null;
+    /** `x`, `y`: the corner, in the tree's pixels. `scale`: of rows. */
     this.camera = { x: 0, y: 0, scale: 1 };
+    this.extent = { right: CARD.width, bottom: 0 };
     /** Whether the camera keeps the whole tree in sight: until somebody moves it. */
     this.fitting = true;
     this.pointers = new Map();
@@ -64,6 +66,11 @@ export class TreeView {
     this.#zoomTo(this.camera.scale * factor, at);
   }
 
+  /** The scale of columns: of a tree that is seen from afar the rows come close, the columns stay wide. */
+  across(scale = this.camera.scale) {
+    return Math.max(scale, Math.min(READABLE, (this.width - 2 * MARGIN) / this.extent.right));
+  }
+
   /** Choose a thought, or none; bring it into sight. */
   select(thought, { reveal = true } = {}) {
     this.selected = thought;
@@ -98,15 +105,26 @@ export class TreeView {
     this.frame = null;
     if (!this.width) return;
     if (this.stale) {
-      this.stale = false;
-      this.shown = layout(this.solve?.root);
+      this.#arrange();
     }
     const moving = this.#glide(Math.min(now - (this.drawn ?? now), 50));
     this.drawn = now;
-    const { width, height, ratio, camera, by, selected } = this;
+    const { width, height, ratio, by, selected } = this;
+    const camera = { ...this.camera, across: this.across() };
     paint(this.context, this.shown, { width, height, ratio, camera, by, selected }, this.palette);
     if (moving) this.#request();
     else this.drawn = undefined;
+  }
+
+  #arrange() {
+    this.stale = false;
+    this.shown = layout(this.solve?.root);
+    let [right, bottom] = [CARD.width, 0];
+    for (const { x, y } of this.shown) {
+      right = Math.max(right, x + CARD.width);
+      bottom = Math.max(bottom, y);
+    }
+    this.extent = { right, bottom };
   }
 
   /** Move thoughts, and a camera that fits, towards where they belong; tells whether any is still on its way. */
@@ -134,20 +152,18 @@ export class TreeView {
     const near =
       Math.abs(goal.scale / camera.scale - 1) < 0.002 &&
       (Math.abs(goal.x - camera.x) + Math.abs(goal.y - camera.y)) * camera.scale < 0.5;
-    for (const name of ["x", "y", "scale"]) camera[name] = near ? goal[name] : camera[name] + (goal[name] - camera[name]) * part;
+    for (const name of ["x", "y", "scale"]) {
+      camera[name] = near ? goal[name] : camera[name] + (goal[name] - camera[name]) * part;
+    }
     return !near;
   }
 
   /** The camera that has the whole tree in sight; a small tree stands in the middle. */
   #fitted() {
-    let [right, bottom] = [CARD.width, 0];
-    for (const { x, y } of this.shown) {
-      right = Math.max(right, x + CARD.width);
-      bottom = Math.max(bottom, y);
-    }
+    const { right, bottom } = this.extent;
     const inner = { width: this.width - 2 * MARGIN, height: this.height - 2 * MARGIN };
     const scale = Math.max(SCALES.least, Math.min(SCALES.fit, inner.width / right, inner.height / (bottom + ROW)));
-    return { scale, x: (right - this.width / scale) / 2, y: (bottom - this.height / scale) / 2 };
+    return { scale, x: (right - this.width / this.across(scale)) / 2, y: (bottom - this.height / scale) / 2 };
   }
 
   #resize() {
@@ -168,7 +184,7 @@ export class TreeView {
   #zoomTo(scale, at) {
     const { camera } = this;
     const next = Math.max(SCALES.least, Math.min(SCALES.most, scale));
-    camera.x += at.x / camera.scale - at.x / next;
+    camera.x += at.x / this.across() - at.x / this.across(next);
     camera.y += at.y / camera.scale - at.y / next;
     camera.scale = next;
     this.fitting = false;
@@ -176,7 +192,7 @@ export class TreeView {
   }
 
   pan(dx, dy) {
-    this.camera.x -= dx / this.camera.scale;
+    this.camera.x -= dx / this.across();
     this.camera.y -= dy / this.camera.scale;
     this.fitting = false;
     this.#request();
@@ -189,14 +205,14 @@ export class TreeView {
         this.stale = true;
       }
     }
-    if (this.stale) this.shown = layout(this.solve.root);
+    if (this.stale) this.#arrange();
     const { camera } = this;
     if (camera.scale < SCALES.readable && !this.fitting) this.#zoomTo(SCALES.readable, { x: 0, y: 0 });
-    const [x, y] = [(thought.x - camera.x) * camera.scale, (thought.y - camera.y) * camera.scale];
-    const size = CARD.width * camera.scale;
+    const [x, y] = [(thought.x - camera.x) * this.across(), (thought.y - camera.y) * camera.scale];
+    const size = CARD.width * this.across();
     const outside = x < MARGIN || y < MARGIN || x + size > this.width - MARGIN || y > this.height - MARGIN;
     if (!outside) return;
-    camera.x = thought.x + CARD.width / 2 - this.width / 2 / camera.scale;
+    camera.x = thought.x + CARD.width / 2 - this.width / 2 / this.across();
     camera.y = thought.y - this.height / 2 / camera.scale;
     this.fitting = false;
   }
@@ -226,7 +242,7 @@ export class TreeView {
 
   #thoughtAt({ offsetX, offsetY }) {
     const { camera } = this;
-    const [x, y] = [offsetX / camera.scale + camera.x, offsetY / camera.scale + camera.y];
+    const [x, y] = [offsetX / this.across() + camera.x, offsetY / camera.scale + camera.y];
     const reach = Math.max(CARD.height / 2, 4 / camera.scale);
     return this.shown.find(({ px, py }) => x >= px && x <= px + CARD.width && Math.abs(y - py) <= reach) ?? null;
   }
