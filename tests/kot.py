@@ -1,9 +1,13 @@
 """`kot` as processes of its own."""
 
+import fcntl
 import os
+import pty
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,3 +61,38 @@ def serving(port=None, **changes) -> Iterator[tuple[subprocess.Popen, str, Path]
                 yield server, f"127.0.0.1:{port}", log
             finally:
                 server.kill()
+
+
+@contextmanager
+def terminal(*arguments, lines=30, **changes) -> Iterator[tuple[subprocess.Popen, int]]:
+    """`kot` in a terminal of its own: the process, and what the terminal gets."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
+    with subprocess.Popen(
+        [*KOT, *arguments],
+        env=environment(**changes),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        try:
+            yield process, ours
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def read_until(screen: int, sign: str) -> str:
+    """What is written up to the sign, or to the end."""
+    text = b""
+    while sign.encode() not in text:
+        try:
+            chunk = os.read(screen, 65_536)
+        except OSError:  # The other end is closed.
+            break
+        if not chunk:
+            break
+        text += chunk
+    return text.decode()

@@ -1,24 +1,29 @@
 """`kot` as a person or a script meets it: real processes, real gRPC, the shipped weights."""
 
 import csv
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
 import socket
-import struct
 import subprocess
-import termios
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from kot import ENDLESS, ESCAPE, KOT, assert_plain, environment, free_port, kot, serving, wait_for
+from kot import (
+    ENDLESS,
+    ESCAPE,
+    KOT,
+    assert_plain,
+    environment,
+    free_port,
+    kot,
+    read_until,
+    serving,
+    terminal,
+    wait_for,
+)
 
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -249,36 +254,6 @@ async def test_a_server_that_drains_refuses_new_solves():
 
 
 # --- a terminal -------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def terminal(*arguments, lines=30) -> Iterator[tuple[subprocess.Popen, int]]:
-    """`kot` in a terminal of its own: the process, and what the terminal gets."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
-    with subprocess.Popen(
-        [*KOT, *arguments], env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        try:
-            yield process, ours
-        finally:
-            process.kill()
-            os.close(ours)
-
-
-def read_until(screen: int, sign: str) -> str:
-    """What is written up to the sign, or to the end."""
-    text = b""
-    while sign.encode() not in text:
-        try:
-            chunk = os.read(screen, 65_536)
-        except OSError:  # The other end is closed.
-            break
-        if not chunk:
-            break
-        text += chunk
-    return text.decode()
 
 
 def test_a_terminal_shows_the_tree():
