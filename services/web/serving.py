@@ -58,4 +58,6 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        raise AddressUnusable(f"cannot serve the page on {host}:{port}: {error.strerror or error}") from error
+        # What Python adds in brackets is said here already.
+        why = (error.strerror or str(error)).partition(" (")[0]
+        raise AddressUnusable(f"cannot serve the page on {host}:{port}: {why.lower()}") from error
