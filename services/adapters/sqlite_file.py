@@ -277,6 +277,8 @@ def _translated(path: Path) -> Iterator[None]:
             raise StoreUnavailable(f"another process has held {path} for over {BUSY_SECONDS:.0f} s") from error
         if code in _BROKEN_FOR_NOW:
             raise StoreUnavailable(f"{path} cannot be read or written for now ({error})") from error
+        if code == sqlite3.SQLITE_ERROR:
+            raise StoreUnusable(f"{path} has other tables than this program made ({error}): move it away") from error
         raise
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -185,6 +185,13 @@ class TestSqlite:
         path.write_bytes(whole[: 4096 * 8] + random.Random(1).randbytes(len(whole) - 4096 * 8))
         assert "damaged" in str(await refusal(StoreUnusable, self._open_and_read(path)))
 
+    async def test_other_tables_than_ours_are_said(self, tmp_path):
+        path = tmp_path / "kot.db"
+        await self._fill(path)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("ALTER TABLE log_record RENAME COLUMN record TO something")
+        assert "other tables" in str(await refusal(StoreUnusable, self._open_and_read(path)))
+
     async def test_a_file_of_a_later_version_is_refused(self, tmp_path):
         path = tmp_path / "kot.db"
         await self._fill(path)
