@@ -7,6 +7,7 @@ proposed comes again then; thoughts have derived ids, so nothing is counted twic
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import grpc
@@ -21,6 +22,7 @@ from services.core.ports import (
     ValidateRequest,
     ValidateUpdate,
 )
+from services.core.thought import Dropped
 from services.rpc import convert
 from services.rpc.channel import dial, wake
 from services.rpc.deadline import time_left
@@ -87,15 +89,26 @@ class RemoteProposer(_Stage):
     name = "generator"
 
     async def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
-        """Send the batch in one call."""
+        """Send the batch in one call. What a request has dropped is told when it is done: a broken call counts none."""
         waiting = {request.id: convert.propose_request_to_proto(request) for request in batch}
+        dropped: dict[str, Dropped] = {}
         method = GeneratorServiceStub(self._channel).Generate
-        async with aclosing(self._call(method, waiting.values, convert.propose_update_from_proto)) as ready:
+
+        def begin() -> Iterable[Any]:
+            dropped.clear()
+            return waiting.values()
+
+        def counted(update: ProposeUpdate) -> ProposeUpdate:
+            so_far = dropped.get(update.id, Dropped()) + update.dropped
+            if update.done:
+                waiting.pop(update.id, None)
+                return replace(update, dropped=so_far)
+            dropped[update.id] = so_far
+            return replace(update, dropped=Dropped())
+
+        async with aclosing(self._call(method, begin, convert.propose_update_from_proto)) as ready:
             async for updates in ready:
-                for update in updates:
-                    if update.done:
-                        waiting.pop(update.id, None)
-                yield updates
+                yield [counted(update) for update in updates]
 
 
 class RemoteEvaluator(_Stage):

@@ -101,6 +101,9 @@ class RunningSolve:
                 )
             case LeaseLost():
                 return None
+            case StoreUnavailable() as error:
+                # Once this can be written, the log is back: who follows the solve goes on with it.
+                return Parked(why=str(error), usage=usage, elapsed=elapsed)
             case TemporaryError() as error:
                 return Parked(why=str(error), usage=usage, elapsed=elapsed, reason=error.reason)
             case KotError() as error:
