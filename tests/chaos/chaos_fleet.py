@@ -42,6 +42,8 @@ SETTINGS = {
 }
 BUDGET = {"model_calls": 1000, "completion_tokens": 10**7, "prompt_tokens": 10**8, "nodes": 10**5}
 """Far more than these solves need: what is paid twice, or is free because it is in the cache, changes nothing."""
+FIELDS = {"problem": "3 3 8 8", "seed": 5, "budget": BUDGET}
+"""A solve of some length."""
 BACK_SECONDS = 60
 """A process that died is served again by then, on any machine."""
 

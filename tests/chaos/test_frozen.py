@@ -6,14 +6,12 @@ import signal
 
 import hooks
 import pytest
-from chaos_fleet import BUDGET, ORCHESTRATORS, assert_undisturbed, chaos_fleet
+from chaos_fleet import FIELDS, ORCHESTRATORS, assert_undisturbed, chaos_fleet
 from fleet import fleet, solve, until
 
 from services.core.history import Resumed
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
-
-FIELDS = {"problem": "3 3 8 8", "seed": 5, "budget": BUDGET}
 
 
 @pytest.mark.parametrize("point", [hooks.BEFORE_APPEND, hooks.AFTER_APPEND, hooks.BEFORE_SEND])
