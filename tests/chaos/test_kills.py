@@ -8,8 +8,10 @@ from itertools import count
 
 import hooks
 import pytest
-from chaos_fleet import BUDGET, ORCHESTRATORS, REDIS, WORKERS, Calls, assert_undisturbed, chaos_fleet
+from chaos_fleet import BUDGET, FIELDS, ORCHESTRATORS, REDIS, WORKERS, Calls, assert_undisturbed, chaos_fleet
 from fleet import fleet, solve, until
+
+from services.core.errors import WorkerUnavailable
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
@@ -106,3 +108,16 @@ async def test_whoever_is_killed_whenever(tmp_path, monkeypatch, chaos_table, vi
             assert_undisturbed(solve_id, expected, run, await running.history(solve_id))
     assert len(calls.kills) == 4 * KILLS + MOMENTS
     assert calls.paid_twice == []
+
+
+async def test_with_one_attempt_a_solve_rests_when_a_worker_dies_and_goes_on_for_who_asks_again(tmp_path):
+    point = hooks.MID_STREAM.format("generator")
+    async with chaos_fleet(tmp_path, KOT_STAGE_ATTEMPTS="1") as running, fleet() as undisturbed:
+        expected = await solve(undisturbed, **FIELDS)
+        resting = asyncio.create_task(running.solve(ORCHESTRATORS, "s", **FIELDS))
+        await until(lambda: running.messages > 5, 60)
+        running.order(point, hooks.ITSELF)
+        with pytest.raises(WorkerUnavailable):
+            await resting
+        run = await running.solve(ORCHESTRATORS, "s", **FIELDS)
+        assert_undisturbed("s", expected, run, await running.history("s"))
