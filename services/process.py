@@ -16,7 +16,7 @@ from services.core.errors import KotError
 from services.core.ports import LanguageModel
 from services.rpc.server import Mount, ServedInVain, serve_until_told
 from services.settings import CacheSettings, ModelSettings, ServerSettings, TelemetrySettings, read_settings
-from services.telemetry import logs, tracing
+from services.telemetry import logs, metrics, tracing
 
 UNUSABLE = 78
 """Exit code for settings that cannot work (EX_CONFIG)."""
@@ -34,9 +34,12 @@ def run(
 
     async def serve(settings: ServerSettings) -> None:
         async with AsyncExitStack() as resources:
-            traced = read_settings(TelemetrySettings)
-            tracing.configure(traced, service=service, pod=settings.pod, revision=settings.revision)
+            told = read_settings(TelemetrySettings)
+            pod, revision = settings.pod, settings.revision
+            tracing.configure(told, service=service, pod=pod, revision=revision)
             resources.push_async_callback(tracing.close)
+            metrics.configure(told, service=service, pod=pod, revision=revision, host=settings.host)
+            resources.push_async_callback(metrics.close)
             address = f"{settings.host}:{settings.port}"
             mounts = await assemble(resources)
             await serve_until_told(mounts, address, drain_seconds=settings.drain_seconds, died=died)

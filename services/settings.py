@@ -137,6 +137,10 @@ class TelemetrySettings(_Settings):
     """Thoughts of one solve that have spans of their own; of further ones each depth has one."""
     trace_content: bool = False
     """Whether problems, thoughts, prompts and completions are in the traces."""
+    metrics_port: NonNegativeInt = Field(0, le=65_535)
+    """Where a server shows its metrics to Prometheus, over HTTP; 0 is nowhere."""
+    metrics_endpoint: str = ""
+    """An OTLP receiver of metrics, over gRPC, such as `http://localhost:4317`; empty for none."""
 
 
 class StageSettings(_Settings):

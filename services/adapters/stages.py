@@ -5,8 +5,9 @@ proposed comes again then; thoughts have derived ids, so nothing is counted twic
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import Evalua
 from services.rpc.gen.kubeofthoughts.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from services.rpc.gen.kubeofthoughts.v1.validator_service_pb2_grpc import ValidatorServiceStub
 from services.rpc.status import from_rpc_error
+from services.telemetry import instruments, metrics
 
 Update = TypeVar("Update")
 
@@ -68,11 +70,12 @@ class _Stage:
             retry=retry_if_exception_type((WorkerUnavailable, Overloaded)),
             stop=stop_after_attempt(self._attempts),
             wait=wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+            before_sleep=lambda _: metrics.add(instruments.RETRIES, of=self.name),
             reraise=True,
         )
         async for attempt in retrying:
             with attempt:
-                async with self._places:
+                async with self._place():
                     call = method(iter(list(messages())), timeout=time_left(self._timeout))
                     try:
                         async for message in call:
@@ -81,6 +84,15 @@ class _Stage:
                         raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
                     finally:
                         call.cancel()
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None, None]:
+        """Wait for a place, and keep it while the context lasts."""
+        begun = time.perf_counter()
+        async with self._places:
+            metrics.add(instruments.STAGE_WAIT, time.perf_counter() - begun, stage=self.name)
+            with metrics.timed(instruments.STAGE_DURATION, instruments.STAGE_RUNNING, stage=self.name):
+                yield
 
 
 class RemoteProposer(_Stage):

@@ -22,7 +22,7 @@ from services.settings import (
     TelemetrySettings,
     read_settings,
 )
-from services.telemetry import tracing
+from services.telemetry import metrics, tracing
 from services.validator import wiring as validator
 
 DRAIN_SECONDS = 1.0
@@ -33,7 +33,7 @@ DRAIN_SECONDS = 1.0
 async def all_in_one(settings: ModelSettings) -> AsyncGenerator[str, None]:
     """Serve everything on a private socket while the context lasts; gives the target to dial."""
     async with AsyncExitStack() as resources:
-        trace(resources)
+        observe(resources)
         model = await cached_model(settings, resources)
         address = private_address(resources)
         mounts = [*orchestrator_over(address, resources), *stages_with(model)]
@@ -51,11 +51,17 @@ async def orchestrator_alone() -> AsyncGenerator[str, None]:
         yield address
 
 
-def trace(resources: AsyncExitStack) -> None:
-    """Trace what happens in this process, if the settings say where to, until `resources` are closed."""
-    server = read_settings(ServerSettings)
-    tracing.configure(read_settings(TelemetrySettings), service="kot", pod=server.pod, revision=server.revision)
+def observe(resources: AsyncExitStack, *, host: str = "") -> None:
+    """Trace and count what happens in this process, if the settings say where to, until `resources` are closed.
+
+    Only a server, which says its `host`, is there for long enough to show metrics to Prometheus.
+    """
+    server, told = read_settings(ServerSettings), read_settings(TelemetrySettings)
+    tracing.configure(told, service="kot", pod=server.pod, revision=server.revision)
     resources.push_async_callback(tracing.close)
+    counted = told if host else told.model_copy(update={"metrics_port": 0})
+    metrics.configure(counted, service="kot", pod=server.pod, revision=server.revision, host=host)
+    resources.push_async_callback(metrics.close)
 
 
 async def cached_model(settings: ModelSettings, resources: AsyncExitStack) -> LanguageModel:

@@ -6,7 +6,14 @@ from contextlib import AsyncExitStack
 import structlog
 
 from services.adapters.mortal import UntilDeath
-from services.cli.all_in_one import DRAIN_SECONDS, cached_model, orchestrator_over, private_address, stages_with, trace
+from services.cli.all_in_one import (
+    DRAIN_SECONDS,
+    cached_model,
+    observe,
+    orchestrator_over,
+    private_address,
+    stages_with,
+)
 from services.core.errors import AddressUnusable, WorkerUnavailable
 from services.rpc.server import ServedInVain, serve_until_told, serving
 from services.settings import ModelSettings, ServerSettings, read_settings
@@ -28,7 +35,7 @@ async def serve(host: str, port: int, web_port: int | None = None) -> None:
     died = asyncio.Event()
     try:
         async with AsyncExitStack() as resources:
-            trace(resources)
+            observe(resources, host=host)
             model = await cached_model(read_settings(ModelSettings), resources)
             stages = stages_with(UntilDeath(model, died))
             address = private_address(resources)

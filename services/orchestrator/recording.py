@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from services.core.errors import StoreUnavailable, StoreUnusable
 from services.core.history import Record, Round
 from services.core.stores import Bus, Lease, SolveLog
+from services.orchestrator.measuring import Meter
+from services.telemetry import instruments, metrics
 
 _log = structlog.get_logger()
 
@@ -31,10 +33,15 @@ async def patiently(seconds: float, ask: Callable[P, Awaitable[T]], *args: P.arg
         retry=retry_if_exception_type(StoreUnavailable),
         stop=stop_after_delay(seconds),
         wait=wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
-        before_sleep=lambda state: _log.warning("the log is away", attempt=state.attempt_number),
+        before_sleep=_note_away,
         reraise=True,
     )
     return await retrying(ask, *args, **named)
+
+
+def _note_away(state: RetryCallState) -> None:
+    metrics.add(instruments.RETRIES, of="log")
+    _log.warning("the log is away", attempt=state.attempt_number)
 
 
 class Projector(Protocol):
@@ -56,7 +63,15 @@ class Recorder:
     """The one that writes a solve's log, while it holds the lease."""
 
     def __init__(
-        self, log: SolveLog, bus: Bus, projector: Projector | None, lease: Lease, length: int, *, patience: float
+        self,
+        log: SolveLog,
+        bus: Bus,
+        projector: Projector | None,
+        lease: Lease,
+        length: int,
+        *,
+        patience: float,
+        meter: Meter | None = None,
     ) -> None:
         self._log = log
         self._bus = bus
@@ -64,6 +79,7 @@ class Recorder:
         self._lease = lease
         self._length = length
         self._patience = patience
+        self._meter = meter
         self._bus_is_away = False
         self._bus_tried = 0.0
         self._writing: asyncio.Task[None] | None = None
@@ -73,6 +89,8 @@ class Recorder:
         number, self._length = self._length, self._length + len(records)
         if self._projector:
             self._projector.take(number, records)
+        if self._meter:
+            self._meter.take(records)
         return number
 
     async def keep(self, *records: Record) -> None:
@@ -101,6 +119,8 @@ class Recorder:
         """Give the lease back, when all is written."""
         if self._writing:
             await asyncio.wait([self._writing])
+        if self._meter:
+            self._meter.close()
         try:
             await self._log.release(self._lease)
         except (StoreUnavailable, StoreUnusable) as error:

@@ -23,6 +23,7 @@ from services.core.errors import (
 from services.core.history import Begun, Ended, Parked, Record, Resumed
 from services.core.stores import Bus, Lease, LogHead, SolveLog, TreeStore
 from services.core.thought import Thought
+from services.orchestrator import measuring
 from services.orchestrator.driver import Driver
 from services.orchestrator.listening import Listener
 from services.orchestrator.messages import request_hash
@@ -104,8 +105,8 @@ class Solves:
         try:
             with self._place(solve_id):
                 lease = await patiently(self._keeping.log_patience, self._histories.begin, solve_id, begun)
-                driver = Driver(plan.make_policy, plan.options, plan.task, self._stages, branches)
-                self._run(solve_id, driver, lease, [begun], within=within)
+                driver = self._driver(plan, branches)
+                self._run(solve_id, plan, driver, lease, [begun], within=within)
         except (DuplicateSolve, Overloaded) as refusal:
             # There is room to follow, even where there is none to run.
             try:
@@ -153,7 +154,7 @@ class Solves:
             history += records
         traces = [record.trace for record in history if isinstance(record, Begun | Resumed) and record.trace]
         branches = _branches(solve_id, plan, previous=traces[-1] if traces else "")
-        driver = Driver(plan.make_policy, plan.options, plan.task, self._stages, branches)
+        driver = self._driver(plan, branches)
         for number, record in enumerate(history):
             driver.replay(record)
             if number % PAGE == 0:
@@ -167,7 +168,7 @@ class Solves:
         driver.replay(resumed)
         if to_end:
             driver.cancel()
-        self._run(solve_id, driver, lease, [], length=len(history), resumed=resumed)
+        self._run(solve_id, plan, driver, lease, [], length=len(history), resumed=resumed)
         return True
 
     async def end(self, solve_id: str) -> None:
@@ -210,9 +211,14 @@ class Solves:
         finally:
             self._starting.discard(solve_id)
 
+    def _driver(self, plan: Plan, branches: Branches | None) -> Driver:
+        stages = measuring.measured(self._stages, plan, self._settings)
+        return Driver(plan.make_policy, plan.options, plan.task, stages, branches)
+
     def _run(
         self,
         solve_id: str,
+        plan: Plan,
         driver: Driver,
         lease: Lease,
         begun: Sequence[Begun],
@@ -228,6 +234,7 @@ class Solves:
             lease,
             length,
             patience=self._keeping.log_patience,
+            meter=measuring.begin(plan),
         )
         recorder.kept(begun)
         running = RunningSolve(solve_id, driver, recorder, self._wake, begins_at=length, resumed=resumed, within=within)

@@ -1,1 +1,1 @@
-"""What the system says about itself: structured logs."""
+"""What the system says about itself: structured logs, traces, metrics."""

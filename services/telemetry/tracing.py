@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from services.telemetry.resource import resource_of
+
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext, Tracer
@@ -52,16 +54,14 @@ class Tracing:
 
     def __init__(self, settings: TraceSettings, *, service: str, pod: str, revision: str) -> None:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-        names = {"service.name": service, "service.instance.id": pod, "service.version": revision}
         self.most_spans = settings.trace_spans
         self.with_content = settings.trace_content
         self._provider: TracerProvider = TracerProvider(
-            resource=Resource.create({"service.namespace": "kube-of-thoughts", **names}),
+            resource=resource_of(service=service, pod=pod, revision=revision),
             sampler=ParentBased(TraceIdRatioBased(settings.trace_share)),
             span_limits=SpanLimits(max_attribute_length=4000),
             shutdown_on_exit=False,

@@ -8,6 +8,7 @@ import structlog
 
 from services.core.errors import StoreUnavailable, StoreUnusable
 from services.core.stores import Cache, Turn
+from services.telemetry import instruments, metrics
 
 PATIENCE_SECONDS = 1.0
 """How long one command may take."""
@@ -74,10 +75,12 @@ class _Circuit:
             if not self.open:
                 said = str(error) or f"no answer within {PATIENCE_SECONDS} s"
                 structlog.get_logger().warning("cache_away", doing=self._what, message=said)
+                metrics.add(instruments.STORES_AWAY, 1, store="cache")
             self.open = True
             self._again_at = now() + PAUSE_SECONDS
             return instead
         if self.open:
             structlog.get_logger().info("cache_back", doing=self._what)
+            metrics.add(instruments.STORES_AWAY, -1, store="cache")
             self.open = False
         return result

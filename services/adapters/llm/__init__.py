@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from services.adapters.llm._cached import CachedModel
+from services.adapters.llm._measured import MeasuredModel
 from services.adapters.llm._named import NamedModels
 from services.adapters.llm._traced import TracedModel
 from services.adapters.packing import PackedModel
@@ -11,6 +12,7 @@ from services.core.ports import LanguageModel
 from services.core.stores import Cache
 from services.plugins import MODELS
 from services.settings import ModelSettings
+from services.telemetry import metrics
 
 
 def create_model(settings: ModelSettings, cache: Cache | None = None) -> LanguageModel:
@@ -31,7 +33,8 @@ def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
     model: LanguageModel = backend.create(settings)
     if settings.pack_requests > 1:
         model = PackedModel(model, most=settings.pack_requests, linger=settings.pack_linger)
-    return TracedModel(CachedModel(model, cache) if cache and model.revision else model)
+    model = TracedModel(CachedModel(model, cache) if cache and model.revision else model)
+    return MeasuredModel(model) if metrics.counted() else model
 
 
 def _changed(settings: ModelSettings, name: str) -> ModelSettings:
