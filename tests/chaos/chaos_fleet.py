@@ -242,9 +242,9 @@ class Calls:
             is_cut = call.ended is None or (not call.kept and call.begun < killed_at[kill] < call.ended)
             if again and (call.kept or (call.ended or 0) > again.begun or not killed_at):
                 self.paid_twice.append(key)
-            elif again:
-                self.repeated[kill] += 1
-            self.cut[kill] += is_cut or bool(again)
+            elif again or is_cut:
+                self.cut[kill] += 1
+                self.repeated[kill] += bool(again)
 
 
 def without_usage(events):
