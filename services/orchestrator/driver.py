@@ -107,6 +107,8 @@ class Driver:
         try:
             limit = self._course.budget.limits.wall_seconds - self._ran_before
             limit = limit if within is None else min(limit, within)
+            # Who took the solve up by following it may be in a hurry; that is no matter of the solve.
+            deadline.lift()
             # Calls may outlast the search a little: it is the search's end that cancels them, not the reverse.
             deadline.hold_to(limit + 2 * deadline.MARGIN_SECONDS)
             async with asyncio.timeout(limit), self._group:

@@ -93,7 +93,9 @@ class Judge:
         """Take what is remembered as what a vote on steps from `state` was about."""
         self._by_group.setdefault(state, {}).update({key: self._by_key[key] for key in keys if key in self._by_key})
 
-    def vote(self, state: State, proposals: Sequence[Proposal], trace: str, traces: Sequence[str]) -> list[Judged]:
+    def vote(
+        self, state: State, proposals: Sequence[Proposal], trace: str = "", traces: Sequence[str] = ()
+    ) -> list[Judged]:
         """Return the judgements of steps from `state`, which are compared with each other: all that one draw brought.
 
         What was in a vote below `state` before keeps that judgement. It is a choice all the same, so that a vote
@@ -104,8 +106,8 @@ class Judge:
         for key in choices:
             if key not in judged or _may_succeed_yet(judged[key]):
                 judged[key] = asyncio.get_running_loop().create_future()
-        named = {proposal.key: own for proposal, own in zip(reversed(proposals), reversed(traces), strict=True)}
-        items = [_Item(state, choices[key], judged[key], named[key]) for key in reversed(choices)]
+        named = {proposal.key: own for proposal, own in zip(proposals, traces, strict=False)}
+        items = [_Item(state, choices[key], judged[key], named.get(key, "")) for key in reversed(choices)]
         if not all(item.judged.done() for item in items):
             self._spawn(self._vote(items, trace))
         return [judged[proposal.key] for proposal in proposals]

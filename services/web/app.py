@@ -27,6 +27,8 @@ from services.web.requests import BodyTooLarge, read_request
 STATIC = Path(__file__).parent / "static"
 
 TOO_LARGE = 413
+MOST_DIGITS = 18
+"""Of an event's number."""
 
 _HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -142,7 +144,7 @@ class _Handlers:
 
     async def _events(self, request: Request, call: Any) -> Response:  # noqa: ANN401 - gRPC's call
         after = request.headers.get("last-event-id", "0")
-        if not after.isdecimal():
+        if not (after.isdecimal() and len(after) <= MOST_DIGITS):
             call.cancel()
             raise InvalidInput("Last-Event-ID has to be the number of an event", field="last-event-id")
         messages = await self._orchestrator.begun(call)

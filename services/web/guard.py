@@ -1,7 +1,7 @@
 """What stands before every handler: who may ask, and what a browser may do with the answer."""
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -62,12 +62,20 @@ class Guard:
     def _refusal(self, headers: Headers, path: str) -> str:
         """Return why a request is refused; empty if it is not."""
         host = headers.get("host", "")
-        if self._hosts and urlsplit(f"//{host}").hostname not in self._hosts:
+        if self._hosts and _split(f"//{host}").hostname not in self._hosts:
             return "this page is served to this machine alone, under the name localhost"
         # Browsers name the site that asks; where they do not, a request that changes something has the origin.
         site = headers.get("sec-fetch-site", "same-origin")
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host
+        foreign = origin is not None and _split(origin).netloc != host
         if path.startswith("/api/") and (site not in ("same-origin", "none") or foreign):
             return "a page of another site may not use this one"
         return ""
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; of one that is none, none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

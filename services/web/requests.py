@@ -30,14 +30,18 @@ async def read_request(request: Request, kind: type[RequestT]) -> RequestT:
     body = await _read(request)
     try:
         fields = json.loads(body or b"{}")
+        # What JSON may spell and no message may hold: half a character, a number without end.
+        json.dumps(fields, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InvalidInput("the body is no JSON") from error
+        raise InvalidInput("the body is no JSON, or has a number or a character that there is not") from error
     if not isinstance(fields, dict):
         raise InvalidInput("the body has to be a JSON object")
     try:
         return ParseDict(fields, kind())
     except ParseError as error:
         raise _invalid(str(error)) from error
+    except RecursionError as error:
+        raise InvalidInput("the body is nested too deeply") from error
 
 
 async def _read(request: Request) -> bytes:

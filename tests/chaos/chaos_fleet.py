@@ -109,16 +109,20 @@ class ChaosFleet:
     async def solve(self, orchestrators, solve_id, **fields):
         """Solve as `kot` does: what is cut off is asked for again, and told from its beginning then.
 
-        Of the orchestrators, the first that can be reached is asked.
+        Of the orchestrators, the first that can be reached is asked. What was told once, with all that it had cost, is
+        told again: it was durable.
         """
-        run = Run()
+        run, told_before = Run(), []
         async with dial(self.target(*orchestrators)) as channel:
             request = solve_request(request_id=solve_id, **fields)
             async for message in Client(channel, "the orchestrators").follow(request):
                 if message.HasField("accepted"):
+                    told_before.append(run.log)
                     run.messages.clear()
                 run.messages.append(message)
                 self.messages += 1
+        for told in told_before:
+            assert run.log[: len(told)] == told
         return run
 
     async def history(self, solve_id):
@@ -242,9 +246,9 @@ class Calls:
             is_cut = call.ended is None or (not call.kept and call.begun < killed_at[kill] < call.ended)
             if again and (call.kept or (call.ended or 0) > again.begun or not killed_at):
                 self.paid_twice.append(key)
-            elif again:
-                self.repeated[kill] += 1
-            self.cut[kill] += is_cut or bool(again)
+            elif again or is_cut:
+                self.cut[kill] += 1
+                self.repeated[kill] += bool(again)
 
 
 def without_usage(events):

@@ -294,4 +294,4 @@ class TestSolves:
 
     async def test_the_setting_turns_it_on(self):
         model = create_model(ModelSettings(model="scripted", pack_requests=4))
-        assert isinstance(model._models[""], PackedModel)
+        assert isinstance(model._models[""]._model, PackedModel)

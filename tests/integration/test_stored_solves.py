@@ -127,6 +127,21 @@ async def test_any_number_of_watchers_see_one_solve_on_two_pods(state):
             assert (await watcher).result == run.result
 
 
+async def test_the_deadline_of_the_watcher_that_took_a_solve_up_is_no_matter_of_the_solve(state):
+    model = FaultyModel(delay=0.001)
+    async with orchestrator(state, model) as stub:
+        await left_in_the_middle(stub, model)
+    async with orchestrator(state, FaultyModel(delay=0.3)) as stub:
+        hurried = aiter(stub.WatchSolve(wire.WatchSolveRequest(solve_id="left"), timeout=1))
+        while not (await anext(hurried)).HasField("taken_up"):
+            pass
+        patient = asyncio.create_task(watch(stub, "left"))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await read(hurried)
+        run = await patient
+        assert (run.status, run.failures()) == ("COMPLETION_TOKENS_SPENT", [])
+
+
 async def test_a_watcher_that_does_not_read_slows_nobody(state):
     async with orchestrator(state, FaultyModel(delay=0.001)) as stub:
         request = solve_request(UNSOLVABLE, request_id="slow", budget={"completion_tokens": 20_000})

@@ -34,6 +34,7 @@ def test_the_wheel_carries_weights_and_generated_code_and_nothing_of_the_tests(w
     assert "services/weights/MODEL_CARD.md" in names
     assert "services/rpc/gen/kubeofthoughts/v1/orchestrator_service_pb2.py" in names
     assert "services/py.typed" in names
+    assert "services/web/static/index.html" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "models/"))]
 
 

@@ -180,6 +180,10 @@ async def test_wrong_input_is_refused_by_the_name_of_its_field(body, field):
         (b"[" * 100_000, "application/json", 400),
         (b"\xff", "application/json", 400),
         (b'{"bugdet": {}}', "application/json", 400),
+        (b'{"\\ud800": 1}', "application/json", 400),
+        (b'{"concurrency": "\\ud800"}', "application/json", 400),
+        (b'{"concurrency": 1e999}', "application/json", 400),
+        (b'{"settings": {"a": ' + b'{"a": ' * 900 + b"1" + b"}" * 900 + b"}}", "application/json", 400),
         (b'{"problem": "1 1 11 11"}', "text/plain", 400),
         (b'{"problem": "' + b"1" * MOST_BYTES + b'"}', "application/json", 413),
     ],
@@ -201,6 +205,13 @@ async def test_a_solve_that_nobody_knows_is_not_found(path):
     assert said["reason"] == "UNKNOWN_SOLVE"
 
 
+@pytest.mark.parametrize("last", ["-1", "x", "9" * 5000])
+async def test_a_place_in_a_stream_that_is_none_is_refused(last):
+    async with page() as address, browser(address) as session:
+        response = await read(session.get("/api/solves/any/events", headers={"Last-Event-ID": last}))
+    assert response.status == 400
+
+
 async def test_an_orchestrator_that_is_away_is_said_to_be():
     async with serving_page("127.0.0.1:1", "127.0.0.1", 0) as address, browser(address) as session:
         response = await session.get("/api/catalog")
@@ -215,6 +226,7 @@ async def test_an_orchestrator_that_is_away_is_said_to_be():
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},

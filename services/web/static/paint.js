@@ -6,8 +6,9 @@ import { ROW } from "./layout.js";
 export const CARD = { width: 204, height: 22 };
 /** The least scale of columns: texts are as small as they may be. */
 export const READABLE = 0.7;
-/** Rows that are lower, in pixels, have no room for a text. */
+/** Rows that are lower, in pixels, have no room for a text; in a narrow view columns may be too small for one. */
 const LEAST_ROW = 12;
+const LEAST_ACROSS = 0.52;
 const CURVED = 0.25;
 const ROOM = CARD.width - 36;
 const SIGNS = { answer: "✓", rejected: "✗", failed: "!", pruned: "–" };
@@ -64,7 +65,7 @@ export function paint(context, shown, view, palette) {
   const visible = shown.filter(
     ({ sx, sy }) => sx > -card.width && sx < width && sy > -card.height && sy < height + card.height,
   );
-  if (ROW * scale < LEAST_ROW) paintBlocks(context, visible, { ...view, card }, palette);
+  if (ROW * scale < LEAST_ROW || across < LEAST_ACROSS) paintBlocks(context, visible, { ...view, card }, palette);
   else paintCards(context, visible, { ...view, card }, palette);
   const { selected } = view;
   if (selected && selected.sx !== undefined) {

@@ -205,16 +205,16 @@ export class TreeView {
         this.stale = true;
       }
     }
+    if (this.fitting) return;
     if (this.stale) this.#arrange();
     const { camera } = this;
-    if (camera.scale < SCALES.readable && !this.fitting) this.#zoomTo(SCALES.readable, { x: 0, y: 0 });
+    if (camera.scale < SCALES.readable) this.#zoomTo(SCALES.readable, { x: 0, y: 0 });
     const [x, y] = [(thought.x - camera.x) * this.across(), (thought.y - camera.y) * camera.scale];
     const size = CARD.width * this.across();
     const outside = x < MARGIN || y < MARGIN || x + size > this.width - MARGIN || y > this.height - MARGIN;
     if (!outside) return;
     camera.x = thought.x + CARD.width / 2 - this.width / 2 / this.across();
     camera.y = thought.y - this.height / 2 / camera.scale;
-    this.fitting = false;
   }
 
   // --- pointers and keys --------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ export class TreeView {
       ArrowUp: () => this.#go((thought) => this.#neighbour(thought, -1)),
       ArrowDown: () => this.#go((thought) => this.#neighbour(thought, 1)),
       Home: () => this.select(this.solve?.root ?? null),
-      End: () => this.#go(() => [...this.solve.thoughts.values()].find(({ status }) => status === "answer")),
+      End: () => this.select(this.#answer() ?? this.selected),
       Enter: () => this.selected && this.toggle(this.selected),
       " ": () => this.selected && this.toggle(this.selected),
       Escape: () => this.select(null),
@@ -318,6 +318,10 @@ export class TreeView {
   #go(to) {
     const next = this.selected ? to(this.selected) : this.solve?.root;
     if (next) this.select(next);
+  }
+
+  #answer() {
+    return [...(this.solve?.thoughts.values() ?? [])].find(({ status }) => status === "answer");
   }
 
   /** The next thought up or down in the same column. */
