@@ -100,6 +100,13 @@ def test_every_metric_is_on_the_dashboard(shown):
         assert any(each.startswith(name) for each in seen), metric.name
 
 
+def test_every_metric_is_documented_and_every_documented_one_exists(shown):
+    rows = re.findall(r"^\| (`kot_.*)", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(kot_\w+)`", row.partition("|")[0])}
+    parts_of_histograms = r"_(bucket|count|sum)$"
+    assert documented == {re.sub(parts_of_histograms, "", name) for name in shown if name.startswith("kot_")}
+
+
 def test_the_dashboard_is_one_that_grafana_takes():
     dashboard = loaded("grafana-dashboard.json")
     panels = dashboard["panels"]
