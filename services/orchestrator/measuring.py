@@ -20,6 +20,7 @@ from services.core.thought import Usage, Verdict
 from services.core.tree import Event, Expanded, Validated
 from services.orchestrator.plan import Plan
 from services.orchestrator.solve import Stages
+from services.rpc.history import FAILED
 from services.settings import OrchestratorSettings
 from services.telemetry import instruments, metrics
 
@@ -57,6 +58,9 @@ class Meter:
         self._ended: Ended | None = None
         self._away: frozenset[str] = frozenset()
         metrics.add(instruments.SOLVES_RUNNING, 1, **self._labels)
+        for status in (FAILED, instruments.LEFT):
+            # A series that begins with its first bad news would hide that from whoever watches for growth.
+            metrics.add(instruments.SOLVES, 0, **self._labels, status=status)
 
     def take(self, records: Sequence[Record]) -> None:
         """Count records that are in the log now."""
@@ -84,7 +88,8 @@ class Meter:
         for event in events:
             if isinstance(event, Expanded):
                 for reason, lines in asdict(event.dropped).items():
-                    metrics.add(instruments.DROPPED, lines, **self._labels, reason=reason)
+                    if lines:
+                        metrics.add(instruments.DROPPED, lines, **self._labels, reason=reason)
 
     def _note_away(self, away: frozenset[str]) -> None:
         for store in away - self._away:
@@ -132,11 +137,16 @@ class _Account:
 
     def _spend(self, usage: Usage) -> None:
         labels = {instruments.TASK: self.task, instruments.STAGE: self.stage, instruments.MODEL: self.model}
-        metrics.add(instruments.MODEL_CALLS, usage.model_calls, **labels)
-        metrics.add(instruments.CACHE_HITS, usage.cache_hits, **labels)
-        metrics.add(instruments.TOKENS, usage.prompt_tokens, **labels, direction="prompt")
-        metrics.add(instruments.TOKENS, usage.completion_tokens, **labels, direction="completion")
-        metrics.add(instruments.DOLLARS, self.price.charged(usage).dollars, **labels)
+        prompt, completion = ({**labels, instruments.DIRECTION: each} for each in ("prompt", "completion"))
+        for metric, amount, under in (
+            (instruments.MODEL_CALLS, usage.model_calls, labels),
+            (instruments.CACHE_HITS, usage.cache_hits, labels),
+            (instruments.TOKENS, usage.prompt_tokens, prompt),
+            (instruments.TOKENS, usage.completion_tokens, completion),
+            (instruments.DOLLARS, self.price.charged(usage).dollars, labels),
+        ):
+            if amount:
+                metrics.add(metric, amount, **under)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def counted() -> bool:
 
 def add(metric: Metric, amount: float = 1, **labels: str) -> None:
     """Add to a counter or a level, or a value to a histogram; nothing happens if nothing is counted."""
-    if _metrics is not None and amount:
+    if _metrics is not None:
         _metrics.add(metric, amount, labels)
 
 

@@ -148,6 +148,12 @@ async def test_a_solve_that_is_parked_or_left_has_no_time_to_its_answer(counted)
     assert counted.of(instruments.SOLVE_DURATION) == {}
 
 
+async def test_what_alerts_watch_is_there_before_it_happens(counted):
+    Meter("game24", "bfs")
+    found = {labels["status"]: value for name, labels, value in counted.all() if name == instruments.SOLVES.name}
+    assert found == {"FAILED": 0, "LEFT": 0}
+
+
 async def test_a_store_is_away_for_as_long_as_a_solve_says_so(counted):
     def away(*stores):
         return Round(told=(), best="", elapsed=1.0, away=stores)
