@@ -11,6 +11,7 @@ from word_ladder import play
 
 from services.adapters.llm.scripted import ScriptedModel
 from services.settings import StateSettings
+from services.tasks.game24 import script as game24
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs the extra `browser`: make test-all installs it")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -167,13 +168,33 @@ async def test_a_prompt_that_was_edited_is_what_the_model_is_asked():
 
     async with page(ScriptedModel(write)) as address, opened(address) as tab:
         await tab.click("summary:has-text('Prompts')")
-        await tab.click("text=Write my own three prompts")
+        await tab.click("text=Start from a word ladder")
         propose = '[id="field-definition.propose"]'
         await tab.fill(propose, "EDITED BY HAND. " + await tab.input_value(propose))
         await tab.click("text=Take the example")
         await tab.click("aside button.primary")
         assert await tab.inner_text(".solution .answer") == "cold, cord, card, ward, warm"
     assert any(prompt.startswith("EDITED BY HAND. ") for prompt in asked)
+
+
+async def test_a_tasks_own_prompts_are_shown_and_edited():
+    asked = []
+
+    def write(prompt, seed):
+        asked.append(prompt)
+        return game24.answer(prompt, seed)
+
+    async with page(ScriptedModel(write)) as address, opened(address) as tab:
+        await tab.click("summary:has-text('Prompts')")
+        shown = "label:has-text('Propose') textarea[readonly]"
+        assert await tab.input_value(shown) == "Input: 1 1 11 11\nNext:\n"
+        await tab.click("text=Edit these prompts")
+        propose = '[id="field-definition.propose"]'
+        assert await tab.input_value(propose) == "Input: {problem}\n{steps}\nNext:\n"
+        await tab.fill(propose, "EDITED\n{problem}\n{steps}\n")
+        await solve(tab, SOLVABLE, model_calls=20)
+        await tab.wait_for_selector(".pill:not(.running):not(.connecting)")
+    assert any(prompt.startswith(f"EDITED\n{SOLVABLE}\n") for prompt in asked)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +228,7 @@ async def test_hostile_text_stays_text():
     model = ScriptedModel(lambda prompt, _: f"{HOSTILE}\nsure")
     async with page(model) as address, opened(address) as tab:
         await tab.click("summary:has-text('Prompts')")
-        await tab.click("text=Write my own three prompts")
+        await tab.click("text=Start from a word ladder")
         await tab.fill('[id="field-definition.name"]', HOSTILE[:60])
         await solve(tab, HOSTILE, model_calls=20)
         await tab.wait_for_selector(".pill:has-text('out of')")
