@@ -2,16 +2,18 @@
 
 import re
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE
+from fleet import SOLVABLE, UNSOLVABLE, fleet
+from kot import free_port
 from page import Slow, page
 from word_ladder import play
 
 from services.adapters.llm.scripted import ScriptedModel
 from services.settings import StateSettings
 from services.tasks.game24 import script as game24
+from services.web.serving import serving_page
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs the extra `browser`: make test-all installs it")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -125,6 +127,21 @@ async def test_a_reload_midway_goes_on_watching(tmp_path):
         await wait_for_more_thoughts(tab, some)
         await tab.click("text=Cancel")
         await tab.wait_for_selector(".pill:has-text('cancelled')")
+
+
+async def test_a_server_of_the_page_that_is_replaced_is_found_again(tmp_path):
+    port = free_port()
+    async with fleet(Slow(seconds=0.2), state=kept(tmp_path)) as target, AsyncExitStack() as tabs:
+        async with serving_page(target, "127.0.0.1", port) as address:
+            tab = await tabs.enter_async_context(opened(address))
+            await solve_for_long(tab)
+            some = await wait_for_more_thoughts(tab, 1)
+        await tab.wait_for_selector(".alert:has-text('trying again')")
+        async with serving_page(target, "127.0.0.1", port):
+            await wait_for_more_thoughts(tab, some)
+            await tab.wait_for_selector(".solve > .alert", state="hidden")
+            await tab.click("text=Cancel")
+            await tab.wait_for_selector(".pill:has-text('cancelled')")
 
 
 async def test_a_solve_that_was_parked_is_shown_and_gone_on_with():
@@ -270,6 +287,50 @@ async def test_the_tree_is_walked_with_the_keyboard():
         assert "answer" in await tab.evaluate(f"{said}.ariaLabel")
         await tab.keyboard.press("Escape")
         assert await tab.is_hidden(".detail")
+
+
+async def test_the_tree_is_used_with_a_mouse():
+    async with page() as address, opened(address) as tab:
+        await solve(tab, SOLVABLE)
+        await tab.wait_for_selector(".pill.solved")
+        await tab.wait_for_timeout(800)
+        spot = await find_thought(tab)
+        await tab.mouse.click(*spot)
+        await tab.wait_for_selector(".detail")
+        await tab.click(".detail button[aria-label=Close]")
+        before = await canvas(tab)
+        await tab.mouse.wheel(0, -400)
+        await tab.wait_for_timeout(200)
+        near = await canvas(tab)
+        assert near != before, "the wheel zooms a tree that was chosen"
+        await tab.mouse.move(spot[0], 850)
+        await tab.mouse.down()
+        await tab.mouse.move(spot[0] + 60, 800, steps=5)
+        await tab.mouse.up()
+        await tab.wait_for_timeout(200)
+        assert await canvas(tab) != near, "a drag moves it"
+        await tab.click("text=status")
+        assert "rejected" in await tab.inner_text(".legend")
+        whole = await canvas(tab)
+        await tab.click("button[aria-label='Fold all']")
+        await tab.wait_for_timeout(800)
+        assert await canvas(tab) != whole
+
+
+async def canvas(tab):
+    """What the tree looks like."""
+    return await tab.evaluate("() => document.querySelector('canvas.tree').toDataURL()")
+
+
+async def find_thought(tab):
+    """Where a thought is: where the pointer says that there is something to click."""
+    box = await tab.locator("canvas.tree").bounding_box()
+    for y in range(int(box["y"]) + 8, int(box["y"] + box["height"]), 9):
+        for x in range(int(box["x"]) + 40, int(box["x"] + box["width"]), 120):
+            await tab.mouse.move(x, y)
+            if await tab.evaluate("() => document.querySelector('canvas.tree').classList.contains('pointing')"):
+                return x, y
+    pytest.fail("no thought is where the pointer goes")
 
 
 async def test_two_solves_stand_side_by_side():
