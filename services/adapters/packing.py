@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise
 from services.core.errors import ModelFailed, ModelUnusable, PromptTooLong
 from services.core.ports import CompletionDone, CompletionEvent, CompletionRequest, LanguageModel, SampleDone, TextDelta
 from services.core.seeds import derive_seed
+from services.rpc import deadline
 
 HEADING_TOKENS = 8
 """At most what a heading and the blank lines around it cost."""
@@ -185,6 +186,8 @@ class PackedModel:
 
     async def _run(self, alike: CompletionRequest, pack: _Pack) -> None:
         """Send what has come when it is enough, or time."""
+        # The first member's deadline is not that of the others; each leaves at its own.
+        deadline.lift()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._linger):

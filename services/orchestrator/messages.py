@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from services.core.history import Awaited, Begun, Ended, Parked, Record, Resumed, Round
 from services.core.stores import LogHead, Step, StoredThought
-from services.core.thought import Thought, Usage
+from services.core.task import ModelValidated, PromptStyle, Task
+from services.core.thought import State, Thought, Usage
 from services.core.tree import Expanded, Merged, Proposed, Status
 from services.rpc.convert import event_to_proto, usage_to_proto, value_to_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -109,6 +110,20 @@ def describe(head: LogHead) -> wire.SolveDescription:
         case Parked(why=why):
             description.message = why
     return description
+
+
+def describe_task(task: Task, style: PromptStyle) -> wire.TaskDescription:
+    """Describe a task, with what it asks models about its example."""
+    problem = task.normalize(task.example)
+    begun = State(problem, ())
+    prompts = wire.TaskPrompts(
+        propose=task.propose_prompt(begun, style).text,
+        evaluate=task.value_prompt(begun, style).text,
+        validate=task.validate_prompt(problem, "", style).text if isinstance(task, ModelValidated) else "",
+    )
+    return wire.TaskDescription(
+        name=task.name, summary=task.summary, example=task.example, depth=task.depth, prompts=prompts
+    )
 
 
 _STATUSES = {

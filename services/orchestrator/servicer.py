@@ -14,7 +14,7 @@ from services.core.history import Awaited, Ended, Record
 from services.core.search import describe_settings
 from services.core.stores import Step
 from services.orchestrator import auto
-from services.orchestrator.messages import Messages, describe, thought_to_proto
+from services.orchestrator.messages import Messages, describe, describe_task, thought_to_proto
 from services.orchestrator.plan import propose_style_in
 from services.orchestrator.recording import Recorder
 from services.orchestrator.solve import Stages
@@ -49,6 +49,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         cold_start_timeout: float,
     ) -> None:
         self._stages = (proposer, evaluator, validator)
+        self._settings = settings
         self._keeping = keeping
         self._cold_start_timeout = cold_start_timeout
         self._solves = Solves(Stages(*self._stages), settings, keeping, self._wake)
@@ -197,12 +198,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     ) -> wire.ListTasksResponse:
         """List the tasks."""
         tasks = map(find_task, TASKS.names())
-        return wire.ListTasksResponse(
-            tasks=[
-                wire.TaskDescription(name=task.name, summary=task.summary, example=task.example, depth=task.depth)
-                for task in tasks
-            ]
-        )
+        return wire.ListTasksResponse(tasks=[describe_task(task, self._settings.prompt_style) for task in tasks])
 
     async def ListStrategies(  # noqa: N802 - the wire's name
         self,

@@ -116,12 +116,11 @@ class Solves:
             if head.first.request_hash != begun.request_hash:
                 raise DuplicateSolve(f"another request has begun a solve {solve_id}") from None
 
-    async def take_up(self, solve_id: str, *, limits: Mapping[str, float] | None = None, to_end: bool = False) -> None:
+    async def take_up(self, solve_id: str, *, limits: Mapping[str, float] | None = None) -> None:
         """Run a solve that nobody runs; nothing happens if somebody does, or if it has ended.
 
         With `limits` one that ended without an answer goes on, under these where they are more than its own; one that
-        somebody runs raises `LeaseHeld`. `to_end` ends one that is parked. Raises `UnknownSolve`, `HistoryRefused`,
-        `Overloaded`.
+        somebody runs raises `LeaseHeld`. Raises `UnknownSolve`, `HistoryRefused`, `Overloaded`.
         """
         if solve_id in self._starting or (solve_id in self._running and limits is None):
             return
@@ -134,14 +133,14 @@ class Solves:
                 raise
             taken = False
             try:
-                taken = await self._take_up(solve_id, lease, limits, to_end=to_end)
+                taken = await self._take_up(solve_id, lease, limits)
             finally:
                 if not taken:
                     # It runs out by itself, too.
                     with suppress(StoreUnavailable):
                         await self._histories.release(lease)
 
-    async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None, *, to_end: bool) -> bool:
+    async def _take_up(self, solve_id: str, lease: Lease, limits: Mapping[str, float] | None) -> bool:
         head = await self.head(solve_id)
         if isinstance(head.last, Ended) and (limits is None or head.last.answer):
             return False
@@ -166,27 +165,28 @@ class Solves:
             trace=branches.trace if branches else "",
         )
         driver.replay(resumed)
-        if to_end:
-            driver.cancel()
         self._run(solve_id, plan, driver, lease, [], length=len(history), resumed=resumed)
         return True
 
     async def end(self, solve_id: str) -> None:
-        """Have a solve end, wherever it runs. Raises `UnknownSolve` if there is none, or if it has ended."""
+        """Have a solve end, wherever it runs or rests; on return it has. Raises `UnknownSolve` if it had before."""
         running = self._running.get(solve_id)
-        if running and not running.over:
-            running.driver.cancel()
-            return
-        head = await self.head(solve_id)
-        if isinstance(head.last, Ended):
+        if (running is None or running.over) and isinstance((await self.head(solve_id)).last, Ended):
             raise UnknownSolve(f"the solve {solve_id} has ended")
-        if head.leased:
-            await self._histories.ask_to_end(solve_id)
-            return
+        # Nobody parks it here meanwhile. Elsewhere it may be parked before it is told: then it is taken up and ended.
         with self.followed(solve_id):
-            await self.take_up(solve_id, to_end=True)
-            if taken := self._running.get(solve_id):
-                await asyncio.wait([taken.ended])
+            while True:
+                if running := self._running.get(solve_id):
+                    running.driver.cancel()
+                    await asyncio.wait([running.ended])
+                head = await self.head(solve_id)
+                if isinstance(head.last, Ended):
+                    return
+                if head.leased:
+                    await self._histories.ask_to_end(solve_id)
+                    await asyncio.sleep(POLL_SECONDS)
+                else:
+                    await self.take_up(solve_id)
 
     async def close(self) -> None:
         """Park what runs."""

@@ -31,6 +31,8 @@ class _Branch:
     usage: Usage = field(default_factory=Usage)
     attributes: dict[str, str | bool | int | float] = field(default_factory=dict)
     """Set when it ends, all at once: each time has its price."""
+    of_many: bool = False
+    """Whether it stands for many thoughts: what became of one of them says nothing of it."""
 
 
 class Branches:
@@ -69,15 +71,19 @@ class Branches:
                 self._merge(event, branch, now)
             elif branch is not None:
                 branch.last_ns = now
-                self._note(branch, event)
+                if not branch.of_many:
+                    self._note(branch, event)
+                elif isinstance(event, Expanded):
+                    branch.usage += event.usage
 
     def end(self, status: str, usage: Usage, answer_ids: Iterable[str] = ()) -> None:
         """End every span, each when the last of its subtree has ended."""
         for answer_id in answer_ids:
-            if branch := self._branches.get(answer_id):
+            if (branch := self._branches.get(answer_id)) and not branch.of_many:
                 branch.attributes[names.ON_ANSWER_PATH] = True
         self._root.usage, self._root.status = usage, status
-        for branch in reversed([*self._branches.values(), *self._levels.values()]):
+        # That of many thoughts ends once.
+        for branch in reversed(dict.fromkeys([*self._branches.values(), *self._levels.values()])):
             if branch is not self._root:
                 self._end(branch)
         self._root.last_ns = time.time_ns()
@@ -103,7 +109,7 @@ class Branches:
         if depth not in self._levels:
             now = time.time_ns()
             span = self._by.start(names.LEVEL, self.trace, {names.DEPTH: depth}, start_ns=now)
-            self._levels[depth] = _Branch(span, traceparent(span), self._root, now, "open")
+            self._levels[depth] = _Branch(span, traceparent(span), self._root, now, "open", of_many=True)
         return self._levels[depth]
 
     def _stand_in(self, missing_id: str, tree: Tree) -> _Branch:

@@ -14,13 +14,15 @@ from redis_server import redis_server
 from services.adapters.log import create_log
 from services.adapters.log import memory as memory_module
 from services.core.errors import InvalidInput, KotError, StoreUnusable, UnknownSolve
-from services.core.history import Ended
+from services.core.history import Ended, Parked
 from services.core.stores import Lease
+from services.core.thought import Usage
 from services.settings import RedisSettings, StateSettings
 from services.testing.histories import begun
 from services.testing.solve_log_suite import SolveLogSuite, read_all, refusal, rounds
 
 END = Ended(status="SOLVED", answer="(1 + 11) * (1 + 11) / 6")
+PARKED = Parked(why="nobody follows it", usage=Usage(), elapsed=1.0)
 
 
 def memory_log(lease_seconds=60.0):
@@ -60,14 +62,18 @@ class TestMemoryLog(SolveLogSuite):
         yield log, log
         await log.close()
 
-    async def test_solves_that_ended_first_are_forgotten(self, monkeypatch):
-        monkeypatch.setattr(memory_module, "ENDED_LOGS", 2)
+    @pytest.mark.parametrize("last", [[END], [PARKED], []])
+    async def test_solves_that_were_left_first_are_forgotten(self, monkeypatch, last):
+        monkeypatch.setattr(memory_module, "RESTING_LOGS", 2)
         log = memory_log()
-        for solve_id in ("open", "0", "1", "2"):
+        for solve_id in ("taken up", "open", "0", "1", "2"):
             lease = await log.begin(solve_id, begun())
             if solve_id != "open":
-                await log.append(lease, 1, [END])
-        assert [head.solve_id for head in await log.heads(10)] == ["2", "1", "open"]
+                await log.append(lease, 1, last)
+                await log.release(lease)
+            if solve_id == "taken up":
+                await log.claim(solve_id)
+        assert [head.solve_id for head in await log.heads(10)] == ["2", "1", "open", "taken up"]
         await refusal(UnknownSolve, log.read("0"))
         assert not log.durable
 

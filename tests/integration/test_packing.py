@@ -1,6 +1,7 @@
 """Several requests in one prompt: what they cost together, and that none notices the others."""
 
 import asyncio
+import math
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ from services.adapters.llm.scripted import ScriptedModel
 from services.adapters.packing import HEADING_TOKENS, PackedModel, packed, shares, unpacked
 from services.core.errors import ModelFailed, ModelUnusable, Overloaded, PromptTooLong
 from services.core.ports import CompletionRequest, Sampling
+from services.rpc import deadline
 from services.settings import ModelSettings
 from services.tasks.game24.script import answer as play
 from services.testing.faulty_model import Fault, FaultyModel
@@ -295,3 +297,21 @@ class TestSolves:
     async def test_the_setting_turns_it_on(self):
         model = create_model(ModelSettings(model="scripted", pack_requests=4))
         assert isinstance(model._models[""]._model, PackedModel)
+
+
+async def test_a_pack_is_not_held_to_the_deadline_of_its_first_member():
+    class Timed(Recorded):
+        async def complete(self, asked):
+            lefts.append(deadline.time_left(math.inf))
+            async with aclosing(super().complete(asked)) as events:
+                async for event in events:
+                    yield event
+
+    async def hurried():
+        deadline.hold_to(1)
+        return await complete(model, request(1))
+
+    lefts = []
+    model = PackedModel(Timed(), most=2, linger=10)
+    await asyncio.gather(hurried(), complete(model, request(2)))
+    assert lefts == [math.inf]

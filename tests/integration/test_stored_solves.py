@@ -197,6 +197,17 @@ async def test_a_solve_is_ended_wherever_it_runs_and_where_it_is_parked(state):
             assert details(raised.value)[1].reason == "UNKNOWN_SOLVE"
 
 
+async def test_a_solve_that_is_parked_while_it_is_told_to_end_ends_all_the_same(state):
+    async with orchestrator(state, FaultyModel(delay=0.01)) as stub, orchestrator(state) as other:
+        for solve_id, asked in (("here", stub), ("far", other)):
+            call = stub.Solve(solve_request(UNSOLVABLE, request_id=solve_id))
+            await anext(aiter(call))
+            ending = asked.CancelSolve(wire.CancelSolveRequest(solve_id=solve_id))
+            call.cancel()
+            await ending
+            assert (await described(stub, solve_id)).status == wire.SOLVE_STATUS_CANCELLED
+
+
 async def test_a_solve_that_failed_says_so_again_and_may_be_tried_again(state):
     broken = FaultyModel(lambda _request: Fault.RAISES)
     async with orchestrator(state, broken) as stub:

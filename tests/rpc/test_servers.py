@@ -18,7 +18,7 @@ from services.core import errors
 from services.core.errors import InvalidInput, KotError, Reason
 from services.orchestrator.servicer import OrchestratorServicer
 from services.orchestrator.wiring import add_OrchestratorServiceServicer_to_server
-from services.plugins import STRATEGIES, TASKS
+from services.plugins import STRATEGIES, TASKS, find_task
 from services.rpc.channel import dial, wake
 from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2, thought_pb2
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
@@ -88,6 +88,10 @@ async def test_the_lists_name_all_that_there_is_with_its_ranges():
         tasks = (await stub.ListTasks(wire.ListTasksRequest())).tasks
         assert [task.name for task in tasks] == TASKS.names()
         assert all(task.summary and task.example and task.depth for task in tasks)
+        assert all(task.prompts.propose and task.prompts.evaluate for task in tasks)
+        assert {task.name for task in tasks if not task.prompts.validate} == {
+            name for name in TASKS.names() if find_task(name).checked
+        }
         strategies = (await stub.ListStrategies(wire.ListStrategiesRequest())).strategies
         assert [strategy.name for strategy in strategies] == ["auto", *STRATEGIES.names()]
         for strategy in strategies:

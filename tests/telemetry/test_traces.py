@@ -1,10 +1,12 @@
 """Traces, received as real OTLP over gRPC: shaped like the tree, through all four services, whole."""
 
+import asyncio
 import json
 import os
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -12,11 +14,13 @@ from fleet import SOLVABLE, UNSOLVABLE, solve, solve_request
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from processes import four_processes
 
-from services.core.thought import thought_id
+from services.core.thought import Dropped, Proposal, Thought, Usage, thought_id
+from services.core.tree import Expanded, Proposed, Pruned
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.telemetry import names
+from services.telemetry import names, tracing
+from services.telemetry.branch import Branches
 
 SMALL = {"completion_tokens": 3000}
 WIDE = "3 3 8 8"
@@ -244,6 +248,28 @@ async def test_beyond_the_cap_each_depth_has_one_span(tmp_path):
         assert kinds[names.THOUGHT] == 9
         assert 1 <= kinds[names.LEVEL] <= 4
         assert len(run.tree) > 20
+
+
+async def test_the_span_of_a_depth_ends_once_and_does_not_say_what_became_of_one_thought(caplog):
+    root = Thought.root("p")
+    children = [root.child(Proposal(text, key=text)) for text in "abcd"]
+    async with receiver() as received:
+        endpoint = f"http://127.0.0.1:{received.port}"
+        wanted = SimpleNamespace(traces_endpoint=endpoint, trace_share=1.0, trace_spans=3, trace_content=True)
+        by = tracing.Tracing(wanted, service="kot", pod="local", revision="")
+        branches = Branches(by, by.start(names.SOLVE, ""), root.id)
+        for child in children:
+            branches.born(root.id, child.text, 1)
+            branches.told(
+                [Proposed(child), Pruned(child.id, "worse"), Expanded(child.id, 0, Dropped(), Usage(model_calls=1))]
+            )
+        branches.end("SOLVED", Usage(), [child.id for child in children])
+        await asyncio.to_thread(by.close)
+    [level] = [span for span in received.spans if span.name == names.LEVEL]
+    assert level.attributes[names.STATUS] == "open"
+    assert level.attributes[names.MODEL_CALLS] == 2
+    assert not {names.NOTE, names.TEXT, names.ON_ANSWER_PATH} & level.attributes.keys()
+    assert caplog.messages == []
 
 
 async def test_an_error_sits_on_the_span_of_its_branch(tmp_path, planted):

@@ -2,15 +2,18 @@
 
 import re
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE
+from fleet import SOLVABLE, UNSOLVABLE, fleet
+from kot import free_port
 from page import Slow, page
 from word_ladder import play
 
 from services.adapters.llm.scripted import ScriptedModel
 from services.settings import StateSettings
+from services.tasks.game24 import script as game24
+from services.web.serving import serving_page
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs the extra `browser`: make test-all installs it")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -126,6 +129,21 @@ async def test_a_reload_midway_goes_on_watching(tmp_path):
         await tab.wait_for_selector(".pill:has-text('cancelled')")
 
 
+async def test_a_server_of_the_page_that_is_replaced_is_found_again(tmp_path):
+    port = free_port()
+    async with fleet(Slow(seconds=0.2), state=kept(tmp_path)) as target, AsyncExitStack() as tabs:
+        async with serving_page(target, "127.0.0.1", port) as address:
+            tab = await tabs.enter_async_context(opened(address))
+            await solve_for_long(tab)
+            some = await wait_for_more_thoughts(tab, 1)
+        await tab.wait_for_selector(".alert:has-text('trying again')")
+        async with serving_page(target, "127.0.0.1", port):
+            await wait_for_more_thoughts(tab, some)
+            await tab.wait_for_selector(".solve > .alert", state="hidden")
+            await tab.click("text=Cancel")
+            await tab.wait_for_selector(".pill:has-text('cancelled')")
+
+
 async def test_a_solve_that_was_parked_is_shown_and_gone_on_with():
     async with page(Slow()) as address, opened(address) as tab:
         await solve_for_long(tab)
@@ -167,13 +185,33 @@ async def test_a_prompt_that_was_edited_is_what_the_model_is_asked():
 
     async with page(ScriptedModel(write)) as address, opened(address) as tab:
         await tab.click("summary:has-text('Prompts')")
-        await tab.click("text=Write my own three prompts")
+        await tab.click("text=Start from a word ladder")
         propose = '[id="field-definition.propose"]'
         await tab.fill(propose, "EDITED BY HAND. " + await tab.input_value(propose))
         await tab.click("text=Take the example")
         await tab.click("aside button.primary")
         assert await tab.inner_text(".solution .answer") == "cold, cord, card, ward, warm"
     assert any(prompt.startswith("EDITED BY HAND. ") for prompt in asked)
+
+
+async def test_a_tasks_own_prompts_are_shown_and_edited():
+    asked = []
+
+    def write(prompt, seed):
+        asked.append(prompt)
+        return game24.answer(prompt, seed)
+
+    async with page(ScriptedModel(write)) as address, opened(address) as tab:
+        await tab.click("summary:has-text('Prompts')")
+        shown = "label:has-text('Propose') textarea[readonly]"
+        assert await tab.input_value(shown) == "Input: 1 1 11 11\nNext:\n"
+        await tab.click("text=Edit these prompts")
+        propose = '[id="field-definition.propose"]'
+        assert await tab.input_value(propose) == "Input: {problem}\n{steps}\nNext:\n"
+        await tab.fill(propose, "EDITED\n{problem}\n{steps}\n")
+        await solve(tab, SOLVABLE, model_calls=20)
+        await tab.wait_for_selector(".pill:not(.running):not(.connecting)")
+    assert any(prompt.startswith(f"EDITED\n{SOLVABLE}\n") for prompt in asked)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +245,7 @@ async def test_hostile_text_stays_text():
     model = ScriptedModel(lambda prompt, _: f"{HOSTILE}\nsure")
     async with page(model) as address, opened(address) as tab:
         await tab.click("summary:has-text('Prompts')")
-        await tab.click("text=Write my own three prompts")
+        await tab.click("text=Start from a word ladder")
         await tab.fill('[id="field-definition.name"]', HOSTILE[:60])
         await solve(tab, HOSTILE, model_calls=20)
         await tab.wait_for_selector(".pill:has-text('out of')")
@@ -249,6 +287,50 @@ async def test_the_tree_is_walked_with_the_keyboard():
         assert "answer" in await tab.evaluate(f"{said}.ariaLabel")
         await tab.keyboard.press("Escape")
         assert await tab.is_hidden(".detail")
+
+
+async def test_the_tree_is_used_with_a_mouse():
+    async with page() as address, opened(address) as tab:
+        await solve(tab, SOLVABLE)
+        await tab.wait_for_selector(".pill.solved")
+        await tab.wait_for_timeout(800)
+        spot = await find_thought(tab)
+        await tab.mouse.click(*spot)
+        await tab.wait_for_selector(".detail")
+        await tab.click(".detail button[aria-label=Close]")
+        before = await canvas(tab)
+        await tab.mouse.wheel(0, -400)
+        await tab.wait_for_timeout(200)
+        near = await canvas(tab)
+        assert near != before, "the wheel zooms a tree that was chosen"
+        await tab.mouse.move(spot[0], 850)
+        await tab.mouse.down()
+        await tab.mouse.move(spot[0] + 60, 800, steps=5)
+        await tab.mouse.up()
+        await tab.wait_for_timeout(200)
+        assert await canvas(tab) != near, "a drag moves it"
+        await tab.click("text=status")
+        assert "rejected" in await tab.inner_text(".legend")
+        whole = await canvas(tab)
+        await tab.click("button[aria-label='Fold all']")
+        await tab.wait_for_timeout(800)
+        assert await canvas(tab) != whole
+
+
+async def canvas(tab):
+    """What the tree looks like."""
+    return await tab.evaluate("() => document.querySelector('canvas.tree').toDataURL()")
+
+
+async def find_thought(tab):
+    """Where a thought is: where the pointer says that there is something to click."""
+    box = await tab.locator("canvas.tree").bounding_box()
+    for y in range(int(box["y"]) + 8, int(box["y"] + box["height"]), 9):
+        for x in range(int(box["x"]) + 40, int(box["x"] + box["width"]), 120):
+            await tab.mouse.move(x, y)
+            if await tab.evaluate("() => document.querySelector('canvas.tree').classList.contains('pointing')"):
+                return x, y
+    pytest.fail("no thought is where the pointer goes")
 
 
 async def test_two_solves_stand_side_by_side():

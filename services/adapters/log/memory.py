@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import count
 
 from services.adapters.log._refusals import duplicate, held, lost, unknown
-from services.core.history import Begun, Ended, Record
+from services.core.history import Begun, Record
 from services.core.stores import Lease, LogHead
 from services.settings import RedisSettings, StateSettings
 
-ENDED_LOGS = 1000
-"""So many logs of ended solves are kept; the one that ended first goes first."""
+RESTING_LOGS = 1000
+"""So many logs of solves that nobody runs are kept; the one that was left first goes first."""
 
 
 def create(state: StateSettings, redis: RedisSettings) -> "MemoryLog":  # noqa: ARG001 - every log is created alike
@@ -41,7 +41,8 @@ class MemoryLog:
     def __init__(self, lease_seconds: float) -> None:
         self.lease_seconds = lease_seconds
         self._logs: dict[str, _Log] = {}
-        self._ended: dict[str, None] = {}
+        self._resting: dict[str, None] = {}
+        """Those that were released, in the order of that."""
         self._tokens = count(1)
 
     async def begin(self, solve_id: str, begun: Begun) -> Lease:
@@ -58,6 +59,7 @@ class MemoryLog:
         if log.leased:
             raise held(solve_id)
         log.token, log.expires = next(self._tokens), self._expiry()
+        self._resting.pop(solve_id, None)
         return Lease(solve_id, log.token)
 
     async def renew(self, lease: Lease) -> bool:
@@ -76,6 +78,10 @@ class MemoryLog:
         log = self._logs.get(lease.solve_id)
         if log and log.token == lease.token:
             log.token, log.expires, log.is_to_end = next(self._tokens), 0, False
+            self._resting[lease.solve_id] = None
+        if len(self._resting) > RESTING_LOGS:
+            oldest = next(iter(self._resting))
+            del self._resting[oldest], self._logs[oldest]
 
     async def append(self, lease: Lease, length: int, records: Sequence[Record]) -> None:
         """Add records, once."""
@@ -85,12 +91,6 @@ class MemoryLog:
         elif len(log.records) != length + len(records) or log.records[length:] != list(records):
             raise lost(lease)
         log.expires = self._expiry()
-        self._ended.pop(lease.solve_id, None)
-        if isinstance(log.records[-1], Ended):
-            self._ended[lease.solve_id] = None
-        if len(self._ended) > ENDED_LOGS:
-            oldest = next(iter(self._ended))
-            del self._ended[oldest], self._logs[oldest]
 
     async def read(self, solve_id: str, after: int = 0, limit: int = 1000) -> Sequence[Record]:
         """Return records from number `after` on."""

@@ -3,6 +3,7 @@
 import { Refusal } from "./api.js";
 import { h } from "./dom.js";
 import { Input } from "./inputs.js";
+import { definitionOf, promptsOf } from "./prompts.js";
 
 const GROUPS = { search: "Search", model: "Model", budget: "Budget" };
 const OWN = "own prompts";
@@ -51,7 +52,7 @@ export class Form {
       this.alert.textContent = error.field ? `${error.field}: ${error.message}` : error.message;
       return;
     }
-    found.showError(error.message);
+    found.showError(error.message.replace(error.field, found.field.label));
     const around = found.element.closest("details");
     if (around) around.open = true;
     found.input.focus();
@@ -76,15 +77,20 @@ export class Form {
     if (this.tasks.some(({ name }) => name === "game24")) this.task.value = "game24";
     this.task.input.addEventListener("change", () => this.#changeTask());
     this.strategy.input.addEventListener("change", () => this.#changeStrategy());
-    this.exampling = h("button", { type: "button", class: "link", onclick: () => this.#takeExample() });
+    this.exampling = h("button", { type: "button", class: "link", onclick: () => this.#takeExample() }, "Take the example");
     this.problem.element.append(this.exampling);
     this.strategic = h("div", { class: "grid" });
     this.own = h("div", { class: "grid", hidden: true }, ...this.definition.map(({ element }) => element));
+    const begin = (text, definition) =>
+      h("button", { type: "button", onclick: () => this.#writeOwn(definition()) }, text);
+    this.asked = h("div", { class: "grid" });
     this.builtIn = h(
       "div",
       {},
-      h("p", { class: "hint" }, "This task writes its prompts itself, for each state, and checks by rule what it can."),
-      h("button", { type: "button", onclick: () => this.#writeOwn() }, "Write my own three prompts"),
+      h("p", { class: "hint" }, "What models are asked about the example; the task writes it anew for each state."),
+      this.asked,
+      begin("Edit these prompts", () => definitionOf(this.#builtInTask())),
+      begin("Start from a word ladder", () => this.example),
     );
     this.alert = h("p", { class: "alert", role: "alert", hidden: true });
     this.button = h("button", { class: "primary" }, "Solve");
@@ -113,23 +119,34 @@ export class Form {
   }
 
   #changeTask() {
-    const own = this.task.value === OWN;
-    const task = own ? null : this.tasks.find(({ name }) => name === this.task.value);
+    const task = this.#builtInTask();
+    const own = !task;
     this.task.hint.textContent = task?.summary ?? "A class of problems without code: three prompts.";
-    this.suggestion = task?.example ?? this.example.example;
-    this.exampling.textContent = "Take the example";
-    this.problem.input.setAttribute("placeholder", this.suggestion);
+    this.#suggest(task?.example ?? this.example.example);
     this.own.hidden = !own;
     this.builtIn.hidden = own;
+    this.asked.replaceChildren(...(task ? promptsOf(task) : []));
     if (!own) return;
     this.prompts.open = true;
     if (this.definition.every((input) => !input.value)) this.#fillAll(this.definition, { definition: this.example });
   }
 
-  #writeOwn() {
+  /** The task that was chosen; undefined if it is one of the user's own. */
+  #builtInTask() {
+    return this.tasks.find(({ name }) => name === this.task.value);
+  }
+
+  #writeOwn(definition) {
     this.task.value = OWN;
+    this.#fillAll(this.definition, { definition });
     this.#changeTask();
+    this.#suggest(definition.example);
     this.definition[0].input.focus();
+  }
+
+  #suggest(problem) {
+    this.suggestion = problem;
+    this.problem.input.setAttribute("placeholder", problem);
   }
 
   #takeExample() {

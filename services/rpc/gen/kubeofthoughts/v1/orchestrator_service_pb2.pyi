@@ -461,16 +461,28 @@ class ListTasksResponse(_message.Message):
     def __init__(self, tasks: _Optional[_Iterable[_Union[TaskDescription, _Mapping]]] = ...) -> None: ...
 
 class TaskDescription(_message.Message):
-    __slots__ = ("name", "summary", "example", "depth")
+    __slots__ = ("name", "summary", "example", "depth", "prompts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     EXAMPLE_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     summary: str
     example: str
     depth: int
-    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ...) -> None: ...
+    prompts: TaskPrompts
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., example: _Optional[str] = ..., depth: _Optional[int] = ..., prompts: _Optional[_Union[TaskPrompts, _Mapping]] = ...) -> None: ...
+
+class TaskPrompts(_message.Message):
+    __slots__ = ("propose", "evaluate", "validate")
+    PROPOSE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_FIELD_NUMBER: _ClassVar[int]
+    propose: str
+    evaluate: str
+    validate: str
+    def __init__(self, propose: _Optional[str] = ..., evaluate: _Optional[str] = ..., validate: _Optional[str] = ...) -> None: ...
 
 class ListStrategiesRequest(_message.Message):
     __slots__ = ()
