@@ -122,8 +122,14 @@ class Solves:
         With `limits` one that ended without an answer goes on, under these where they are more than its own; one that
         somebody runs raises `LeaseHeld`. Raises `UnknownSolve`, `HistoryRefused`, `Overloaded`.
         """
-        if solve_id in self._starting or (solve_id in self._running and limits is None):
+        running = self._running.get(solve_id)
+        if solve_id in self._starting or (running and limits is None):
             return
+        if running and not running.over:
+            raise LeaseHeld(f"this process runs solve {solve_id!r}")
+        if running:
+            # It has ended, and gives its lease back.
+            await asyncio.wait([running.ended])
         with self._place(solve_id):
             try:
                 lease = await patiently(self._keeping.log_patience, self._histories.claim, solve_id)

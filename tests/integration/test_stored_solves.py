@@ -7,6 +7,8 @@ import grpc
 import pytest
 from fleet import PATIENCE_SECONDS, SOLVABLE, UNSOLVABLE, Run, details, fleet, solve, solve_request, until
 
+from services.adapters.log.sqlite import SqliteLog
+from services.core.errors import StoreUnavailable
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
@@ -168,6 +170,33 @@ async def test_a_larger_budget_goes_on_where_a_smaller_one_ended(state):
         assert run.result.usage.completion_tokens > first.result.usage.completion_tokens
         assert (await resume(stub, "more", completion_tokens=300_000)).result == run.result
         assert (await watch(stub, "more")).messages == run.messages
+
+
+async def test_a_solve_that_has_just_ended_is_resumed_once_its_lease_is_free(state, monkeypatch):
+    release = SqliteLog.release
+
+    async def release_late(log, lease):
+        await asyncio.sleep(0.2)
+        await release(log, lease)
+
+    monkeypatch.setattr(SqliteLog, "release", release_late)
+    async with orchestrator(state) as stub:
+        await read(stub.Solve(solve_request("3 3 8 8", request_id="soon", budget={"completion_tokens": 300})))
+        assert (await resume(stub, "soon")).status == "COMPLETION_TOKENS_SPENT"
+
+
+async def test_a_process_does_not_take_a_solve_from_itself_when_its_lease_runs_out(state, monkeypatch):
+    async def unheard(_log, _lease):
+        raise StoreUnavailable("the log is away")
+
+    monkeypatch.setattr(SqliteLog, "renew", unheard)
+    async with orchestrator(state, FaultyModel(lambda _request: Fault.HANGS)) as stub:
+        await anext(aiter(stub.Solve(solve_request(request_id="busy"))))
+        await state_is(stub, "busy", "PARKED")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            async with asyncio.timeout(5):
+                await resume(stub, "busy", completion_tokens=10**6)
+        assert details(raised.value)[1].reason == "LEASE_HELD"
 
 
 async def test_a_solve_that_runs_is_not_resumed(state):
