@@ -234,7 +234,7 @@ async def test_wrong_input_is_explained_beside_its_field(fill, field, says):
         around = f'.field:has([id="field-{field}"])'
         await tab.wait_for_selector(f"{around} .wrong")
         assert says in await tab.inner_text(f"{around} .wrong")
-        assert await tab.get_attribute(f'[id="field-{field}"]', "aria-invalid") is not None
+        assert await tab.get_attribute(f'[id="field-{field}"]', "aria-invalid") == "true"
         assert await tab.evaluate("document.activeElement.id") == f"field-{field}"
         await tab.fill(f'[id="field-{field}"]', SOLVABLE if field == "problem" else "1")
         await tab.click("aside button.primary")

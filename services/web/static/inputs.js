@@ -10,9 +10,9 @@ export class Input {
     this.path = field.path;
     this.field = field;
     const id = `field-${field.path}`;
-    this.input = make(field, { id, "aria-describedby": `${id}-hint` });
+    this.input = make(field, { id, "aria-describedby": `${id}-hint ${id}-wrong` });
     this.hint = h("span", { class: "hint", id: `${id}-hint` }, hintOf(field));
-    this.wrong = h("span", { class: "wrong", hidden: true });
+    this.wrong = h("span", { class: "wrong", id: `${id}-wrong`, hidden: true });
     const label = h("label", { for: id }, field.label);
     this.element =
       field.type === "bool"
@@ -42,7 +42,8 @@ export class Input {
   showError(message) {
     this.wrong.hidden = !message;
     this.wrong.textContent = message;
-    this.input.toggleAttribute("aria-invalid", Boolean(message));
+    if (message) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
   }
 }
 
