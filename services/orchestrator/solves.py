@@ -286,22 +286,24 @@ class Solves:
         """
         length = 0
         last: Record | None = None
-        caught_up = False
+        found: int | None = None
+        """How many records there were, once all of them are read."""
         async with Listener(self._keeping.bus, solve_id) as listener:
             while True:
                 while records := await self._read(solve_id, length):
                     yield records
                     length, last = length + len(records), records[-1]
-                while caught_up and (records := await listener.hear(length, POLL_SECONDS)):
+                while found is not None and (records := await listener.hear(length, POLL_SECONDS)):
                     yield records
                     length, last = length + len(records), records[-1]
                     if isinstance(last, Ended | Parked):
                         break
                 if self._is_over(solve_id, length, last):
                     return
-                if caught_up and isinstance(last, Parked) and last.reason:
+                if found is None:
+                    found = length
+                elif length > found and isinstance(last, Parked) and last.reason:
                     raise make_error(last.reason, last.why)
-                caught_up = True
                 if solve_id not in self._running and not (await self.head(solve_id)).leased:
                     await self.take_up(solve_id)
 

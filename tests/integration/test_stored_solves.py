@@ -2,17 +2,20 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import grpc
 import pytest
 from fleet import PATIENCE_SECONDS, SOLVABLE, UNSOLVABLE, Run, details, fleet, solve, solve_request, until
 
+from services.adapters.log import create_log
 from services.adapters.log.sqlite import SqliteLog
-from services.core.errors import StoreUnavailable
+from services.core.errors import Reason, StoreUnavailable
+from services.orchestrator.solves import POLL_SECONDS
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.settings import StateSettings
+from services.settings import RedisSettings, StateSettings
 from services.testing.faulty_model import Fault, FaultyModel
 
 SMALL = {"completion_tokens": 3000}
@@ -224,6 +227,22 @@ async def test_a_solve_is_ended_wherever_it_runs_and_where_it_is_parked(state):
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await other.CancelSolve(wire.CancelSolveRequest(solve_id=solve_id))
             assert details(raised.value)[1].reason == "UNKNOWN_SOLVE"
+
+
+async def test_a_follower_is_not_told_why_a_solve_was_parked_that_another_process_has_just_claimed(state):
+    model = FaultyModel(delay=0.001)
+    async with orchestrator(state, model) as stub:
+        await left_in_the_middle(stub, model)
+    log = create_log(state.model_copy(update={"lease_seconds": 60}), RedisSettings())
+    lease, head = await log.claim("left"), await log.head("left")
+    away = replace(head.last, why="the generator is away", reason=Reason.WORKER_UNAVAILABLE)
+    await log.append(lease, head.length, [away])
+    async with orchestrator(state) as stub:
+        watcher = asyncio.create_task(watch(stub, "left"))
+        await asyncio.wait([watcher], timeout=1.5 * POLL_SECONDS)
+        await log.release(lease)
+        assert (await watcher).status == "COMPLETION_TOKENS_SPENT"
+    await log.close()
 
 
 async def test_a_solve_that_is_parked_while_it_is_told_to_end_ends_all_the_same(state):
