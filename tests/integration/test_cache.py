@@ -24,8 +24,16 @@ from services.adapters.llm._cached import CachedModel, cache_key
 from services.adapters.llm.remote import RemoteModel
 from services.adapters.llm.scripted import ScriptedModel
 from services.adapters.redis_client import connect
-from services.core.errors import DeadlineExceeded, InvalidInput, ModelFailed, Overloaded, StoreUnusable
+from services.core.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    ModelFailed,
+    Overloaded,
+    StoreUnavailable,
+    StoreUnusable,
+)
 from services.core.ports import CallBegun, CompletionDone, CompletionRequest, SampleDone, Sampling, TextDelta
+from services.core.stores import Turn
 from services.process import UNUSABLE
 from services.rpc import deadline
 from services.rpc.completions import decode, encode
@@ -552,3 +560,14 @@ def kind(event):
     if bare.WhichOneof("event") == "expanded":
         bare.expanded.ClearField("usage")
     return bare
+
+
+async def test_what_cannot_be_kept_is_not_waited_for():
+    class Full(MemoryCache):
+        async def keep(self, key, claim, value):
+            raise StoreUnavailable("there is no room")
+
+    cache = Guarded(Full(most_bytes=10**6, most_value_bytes=10**6, seconds=60, claim_seconds=60))
+    for claim in ("first", "second"):
+        assert await cache.look("key", claim) is Turn.OURS
+        await cache.keep("key", claim, b"value")

@@ -39,9 +39,14 @@ class Guarded:
         await self._reading.run(lambda: self._cache.renew(key, claim), None)
 
     async def keep(self, key: str, claim: str, value: bytes) -> None:
-        """Keep, if it can be done."""
-        if not self._reading.open:
-            await self._writing.run(lambda: self._cache.keep(key, claim, value), None)
+        """Keep, if it can be done; if not, nobody has to wait for it."""
+
+        async def is_kept() -> bool:
+            await self._cache.keep(key, claim, value)
+            return True
+
+        if not self._reading.open and not await self._writing.run(is_kept, instead=False):
+            await self.release(key, claim)
 
     async def release(self, key: str, claim: str) -> None:
         """Release, if it can be done."""
