@@ -241,3 +241,14 @@ def test_a_log_that_does_not_exist_is_refused():
         create_log(StateSettings(log="stone"), RedisSettings())
     with pytest.raises(InvalidInput, match="KOT_REDIS_URL"):
         create_log(StateSettings(log="redis"), RedisSettings(redis_url=""))
+
+
+async def test_a_solve_with_the_id_of_one_of_many_that_expired_is_not_forgotten_with_them():
+    with redis_server() as server:
+        async with closing(redis_log(server, log_retention=1)) as [log]:
+            leases = [await log.begin(f"{number:04}", begun()) for number in range(1100)]
+            await asyncio.gather(*(log.append(lease, 1, [END]) for lease in leases))
+            await asyncio.sleep(1.1)
+            await log.begin("1099", begun())
+            for _ in range(2):
+                assert [head.solve_id for head in await log.heads(5)] == ["1099"]

@@ -76,6 +76,8 @@ class _Scripts:
         redis.call('RPUSH', KEYS[4], ARGV[2])
         redis.call('HSET', KEYS[5], 'token', token, 'expires', now + ARGV[4], 'once', ARGV[3], 'is_to_end', 0)
         redis.call('ZADD', KEYS[1], token, ARGV[1])
+        -- It may be the id of an expired solve that is not forgotten yet.
+        redis.call('ZREM', KEYS[2], ARGV[1])
         return token
     """
     # KEYS: records, lease, counter. ARGV: once, lease's milliseconds. Returns the token; 0 if held, -1 if unknown.
