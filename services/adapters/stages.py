@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -39,16 +39,27 @@ _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
 
 
+class CallSettings(TypedDict):
+    """How a stage is called, as `_Stage` takes it."""
+
+    timeout: float
+    attempts: int
+    calls: int
+    absence: float
+
+
 class _Stage:
     """One service: its channel, deadline and retries, and how many calls it gets at a time, first come first served.
 
-    However many solves there are, a stage is not asked more than it takes: what has no place waits here.
+    However many solves there are, a stage is not asked more than it takes: what has no place waits here. Before a call
+    is tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew.
     """
 
     name: str
 
-    def __init__(self, target: str, *, timeout: float, attempts: int, calls: int) -> None:
+    def __init__(self, target: str, *, timeout: float, attempts: int, calls: int, absence: float = 0.0) -> None:
         self._target = target
+        self._absence = absence
         self._timeout = timeout
         self._attempts = attempts
         self._places = asyncio.Semaphore(calls)
@@ -74,6 +85,8 @@ class _Stage:
             reraise=True,
         )
         async for attempt in retrying:
+            if attempt.retry_state.attempt_number > 1 and self._absence:
+                await self.wake(self._absence)
             with attempt:
                 async with self._place():
                     call = method(iter(list(messages())), timeout=time_left(self._timeout))

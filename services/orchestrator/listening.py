@@ -27,7 +27,8 @@ class Listener:
     async def __aexit__(self, *error: object) -> None:
         if self._coming:
             self._coming.cancel()
-            await asyncio.wait([self._coming])
+            # That it could not come any more concerns nobody now.
+            await asyncio.gather(self._coming, return_exceptions=True)
         await self._subscription.aclose()
 
     async def _subscribe(self) -> None:

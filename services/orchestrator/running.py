@@ -70,6 +70,8 @@ class RunningSolve:
             await asyncio.wait({searching, holding}, return_when=asyncio.FIRST_COMPLETED)
             lost = holding.done() and holding.exception() is not None
             if lost:
+                if not isinstance(holding.exception(), LeaseLost):
+                    _log.error("the lease cannot be held", solve_id=self.solve_id, exc_info=holding.exception())
                 searching.cancel()
             elif holding.done():
                 self.driver.cancel()

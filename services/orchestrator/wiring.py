@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 from services.adapters.bus import create_bus
 from services.adapters.log import create_log
-from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
+from services.adapters.stages import CallSettings, RemoteEvaluator, RemoteProposer, RemoteValidator
 from services.adapters.tree import Projector, create_tree
 from services.orchestrator.servicer import OrchestratorServicer
 from services.orchestrator.solves import Keeping
@@ -30,10 +30,15 @@ def mounts(
 
     Raises `StoreUnusable` if a store cannot be used as it is.
     """
-    timeout, attempts, calls = stages.stage_timeout, stages.stage_attempts, stages.stage_calls
-    proposer = RemoteProposer(stages.generator_target, timeout=timeout, attempts=attempts, calls=calls)
-    evaluator = RemoteEvaluator(stages.evaluator_target, timeout=timeout, attempts=attempts, calls=calls)
-    validator = RemoteValidator(stages.validator_target, timeout=timeout, attempts=attempts, calls=calls)
+    calls = CallSettings(
+        timeout=stages.stage_timeout,
+        attempts=stages.stage_attempts,
+        calls=stages.stage_calls,
+        absence=stages.cold_start_timeout,
+    )
+    proposer = RemoteProposer(stages.generator_target, **calls)
+    evaluator = RemoteEvaluator(stages.evaluator_target, **calls)
+    validator = RemoteValidator(stages.validator_target, **calls)
     for stage in (proposer, evaluator, validator):
         resources.push_async_callback(stage.close)
     keeping = keep(resources, state)

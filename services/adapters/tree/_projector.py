@@ -28,6 +28,8 @@ RETRY_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 """So long a solve's end may wait for its tree."""
 
+CANCEL_AGAIN_SECONDS = 0.1
+
 _log = structlog.get_logger()
 
 
@@ -92,8 +94,10 @@ class Projector:
             return
         _, late = await asyncio.wait([task], timeout=within)
         if late:
-            task.cancel()
-            await asyncio.wait([task])
+            while not task.done():
+                # A client may swallow a cancellation that comes while it takes a connection.
+                task.cancel()
+                await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
             _log.warning("tree_left_behind", solve_id=self._solve_id)
 
     async def _follow(self) -> None:
