@@ -106,7 +106,8 @@ async def test_another_pod_takes_up_what_one_has_left_and_the_same_request_finds
 
 
 async def test_a_pod_that_ends_parks_what_runs_and_another_goes_on_with_it(state):
-    model = FaultyModel(delay=0.001)
+    # Too slow to end while the pod drains.
+    model = FaultyModel(delay=0.05)
     async with orchestrator(state, model) as stub:
         messages = aiter(stub.Solve(solve_request(UNSOLVABLE, request_id="moved", budget=SMALL)))
         await anext(messages)
