@@ -109,8 +109,8 @@ async def test_a_pod_that_ends_parks_what_runs_and_another_goes_on_with_it(state
     # Too slow to end while the pod drains.
     model = FaultyModel(delay=0.05)
     async with orchestrator(state, model) as stub:
-        messages = aiter(stub.Solve(solve_request(UNSOLVABLE, request_id="moved", budget=SMALL)))
-        await anext(messages)
+        call = stub.Solve(solve_request(UNSOLVABLE, request_id="moved", budget=SMALL))
+        await call.read()
         await until(lambda: model.finished > 20)
     async with orchestrator(state) as stub:
         solved = await described(stub, "moved")
@@ -206,8 +206,8 @@ async def test_a_process_does_not_take_a_solve_from_itself_when_its_lease_runs_o
 async def test_a_solve_that_runs_is_not_resumed(state):
     model = FaultyModel(lambda _request: Fault.HANGS)
     async with orchestrator(state, model) as stub, orchestrator(state) as other:
-        messages = aiter(stub.Solve(solve_request(request_id="busy")))
-        await anext(messages)
+        call = stub.Solve(solve_request(request_id="busy"))
+        await call.read()
         for each in (stub, other):
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await resume(each, "busy", completion_tokens=10**6)
