@@ -195,7 +195,8 @@ async def test_a_process_does_not_take_a_solve_from_itself_when_its_lease_runs_o
 
     monkeypatch.setattr(SqliteLog, "renew", unheard)
     async with orchestrator(state, FaultyModel(lambda _request: Fault.HANGS)) as stub:
-        await anext(aiter(stub.Solve(solve_request(request_id="busy"))))
+        call = stub.Solve(solve_request(request_id="busy"))
+        await call.read()
         await state_is(stub, "busy", "PARKED")
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             async with asyncio.timeout(5):
