@@ -39,10 +39,11 @@ class ModelEvaluator:
     def _judge(self, request: EvaluateRequest) -> Iterator[AsyncGenerator[EvaluateUpdate, None]]:
         traces = request.traces or ("",) * len(request.states)
         if request.method is EvaluationMethod.VOTE:
-            yield _recorded(traces[0], request.method, partial(self._vote, request))
+            judgings = [partial(self._vote, request)]
         else:
-            for index, state in enumerate(request.states):
-                yield _recorded(traces[index], request.method, partial(self._evaluate, request, index, state))
+            judgings = [partial(self._evaluate, request, index, state) for index, state in enumerate(request.states)]
+        for judge, trace in zip(judgings, traces, strict=False):
+            yield _recorded(trace, request.method, judge) if trace else judge("")
 
     async def _vote(self, request: EvaluateRequest, trace: str) -> AsyncGenerator[EvaluateUpdate, None]:
         completion = Completion()

@@ -33,7 +33,8 @@ class Generator:
 
     async def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
         """Serve every request of the batch at the same time."""
-        async with aclosing(merge([self._propose(request) for request in batch])) as ready:
+        draws = [self._propose(request) if request.trace else self._draw(request, "") for request in batch]
+        async with aclosing(merge(draws)) as ready:
             async for updates in ready:
                 yield _combined(updates)
 

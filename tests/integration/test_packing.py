@@ -296,7 +296,7 @@ class TestSolves:
 
     async def test_the_setting_turns_it_on(self):
         model = create_model(ModelSettings(model="scripted", pack_requests=4))
-        assert isinstance(model._models[""]._model, PackedModel)
+        assert isinstance(model._models[""], PackedModel)
 
 
 async def test_a_pack_is_not_held_to_the_deadline_of_its_first_member():

@@ -12,7 +12,7 @@ from services.core.ports import LanguageModel
 from services.core.stores import Cache
 from services.plugins import MODELS
 from services.settings import ModelSettings
-from services.telemetry import metrics
+from services.telemetry import metrics, tracing
 
 
 def create_model(settings: ModelSettings, cache: Cache | None = None) -> LanguageModel:
@@ -33,7 +33,10 @@ def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
     model: LanguageModel = backend.create(settings)
     if settings.pack_requests > 1:
         model = PackedModel(model, most=settings.pack_requests, linger=settings.pack_linger)
-    model = TracedModel(CachedModel(model, cache) if cache and model.revision else model)
+    if cache and model.revision:
+        model = CachedModel(model, cache)
+    if tracing.current():
+        model = TracedModel(model)
     return MeasuredModel(model) if metrics.counted() else model
 
 
