@@ -32,6 +32,9 @@ PROBES, PROBE_BYTES = 64, 2**15
 _Engine = Any
 """A `vllm.v1.engine.async_llm.AsyncLLM`, which this project does not need to be installed."""
 
+DEATH_SECONDS = 1.0
+"""How long an engine may take to notice its death."""
+
 
 class VllmModel:
     """A model in vLLM."""
@@ -70,6 +73,10 @@ class VllmModel:
         except EngineDeadError as error:
             raise ModelDied("vLLM's engine died; its log says why") from error
         except (VLLMClientError, EngineGenerateError) as error:
+            # What an engine is asked while it dies fails a moment before the engine is said to be dead.
+            await asyncio.sleep(DEATH_SECONDS if isinstance(error, EngineGenerateError) else 0)
+            if self._engine.errored:
+                raise ModelDied("vLLM's engine died; its log says why") from error
             raise ModelFailed(f"vLLM refused the request: {error}") from error
         yield CompletionDone(len(tokens))
 
