@@ -30,13 +30,16 @@ DRAIN_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def all_in_one(settings: ModelSettings) -> AsyncGenerator[str, None]:
-    """Serve everything on a private socket while the context lasts; gives the target to dial."""
+async def all_in_one(settings: ModelSettings, *, keeps: bool = True) -> AsyncGenerator[str, None]:
+    """Serve everything on a private socket while the context lasts; gives the target to dial.
+
+    Unless it `keeps` solves, they go with it.
+    """
     async with AsyncExitStack() as resources:
         observe(resources)
         model = await cached_model(settings, resources)
         address = private_address(resources)
-        mounts = [*orchestrator_over(address, resources), *stages_with(model)]
+        mounts = [*orchestrator_over(address, resources, keeps=keeps), *stages_with(model)]
         await resources.enter_async_context(serving(mounts, address, drain_seconds=DRAIN_SECONDS))
         yield address
 
@@ -85,9 +88,12 @@ def stages_with(model: LanguageModel) -> list[Mount]:
     return [*generator.mounts(model), *evaluator.mounts(model), *validator.mounts(model)]
 
 
-def orchestrator_over(address: str, resources: AsyncExitStack) -> list[Mount]:
+def orchestrator_over(address: str, resources: AsyncExitStack, *, keeps: bool = True) -> list[Mount]:
     """Return the orchestrator; it reaches every stage at `address`, where they are to be served."""
+    state = read_settings(StateSettings)
+    if not keeps:
+        state = state.model_copy(update={"log": "memory", "bus": "memory", "tree": "none"})
     stages = read_settings(StageSettings).model_copy(
         update={"generator_target": address, "evaluator_target": address, "validator_target": address}
     )
-    return orchestrator.mounts(resources, stages, read_settings(OrchestratorSettings), read_settings(StateSettings))
+    return orchestrator.mounts(resources, stages, read_settings(OrchestratorSettings), state)

@@ -87,7 +87,7 @@ class Bench:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
         limited = [replace(self.options, max_completion_tokens=budget) for budget in self.budgets] or [self.options]
-        async with connect(target) as client:
+        async with connect(target, keeps=False) as client:
             await self._check(client)
             with bar if console.is_terminal else nullcontext():
                 return [

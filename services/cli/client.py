@@ -151,10 +151,11 @@ def _held_for(seconds: float) -> Callable[[RetryCallState], bool]:
 
 
 @asynccontextmanager
-async def connect(target: str | None, *, with_model: bool = True) -> AsyncGenerator[Client, None]:
+async def connect(target: str | None, *, with_model: bool = True, keeps: bool = True) -> AsyncGenerator[Client, None]:
     """Give a client of the server at `target`; if there is none, of one in this process.
 
-    Without a model the embedded server can only say what it knows. Raises `ModelUnusable`, `WorkerUnavailable`.
+    Without a model the embedded server can only say what it knows; unless it `keeps` solves, they go with it. Raises
+    `ModelUnusable`, `WorkerUnavailable`.
     """
     if target is not None:
         async with dial(target) as channel:
@@ -164,7 +165,7 @@ async def connect(target: str | None, *, with_model: bool = True) -> AsyncGenera
     # The engine is only imported where it is used.
     from services.cli.all_in_one import all_in_one, orchestrator_alone
 
-    serving = all_in_one(read_settings(ModelSettings)) if with_model else orchestrator_alone()
+    serving = all_in_one(read_settings(ModelSettings), keeps=keeps) if with_model else orchestrator_alone()
     async with serving as address, dial(address) as channel:
         yield Client(channel, "the embedded server")
 

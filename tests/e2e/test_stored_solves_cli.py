@@ -545,3 +545,11 @@ async def test_watching_and_resuming_begin_again_too(tmp_path):
     first, second = (json.loads(out) for out, _ in seen)
     assert first == second
     assert first["elapsed_seconds"] >= 5
+
+
+def test_what_is_measured_is_not_kept(tmp_path):
+    puzzles = tmp_path / "puzzles.csv"
+    puzzles.write_text("puzzle\n1 1 11 11\n")
+    done = kot("bench", "--puzzles", puzzles, "--strategy", "bfs", KOT_STATE_PATH=str(tmp_path / "kot.db"))
+    assert done.returncode == 0, done
+    assert not (tmp_path / "kot.db").exists()
