@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import structlog
+
 from services.core.budget import Cost
 from services.core.errors import KotError, ModelFailed, WorkerUnavailable
 from services.core.ports import Proposer, ProposeRequest, ProposeUpdate
@@ -125,6 +127,7 @@ async def propose(expansions: Sequence[Expansion], options: SolveOptions, propos
     except WorkerUnavailable:
         raise
     except KotError as failure:
+        structlog.get_logger().warning("batch_failed", reason=failure.reason, message=str(failure))
         error = failure
     for expansion in expansions:
         expansion.end(error, judge)

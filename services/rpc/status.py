@@ -59,13 +59,16 @@ _ERRORS: dict[Reason, type[KotError]] = {
     Reason.INTERNAL: errors.PermanentError,
 }
 
-# What a peer that sent no ErrorInfo meant: gRPC itself, or a proxy on the way.
+# What a peer that sent no ErrorInfo meant: gRPC itself, or a proxy on the way. Our servers send one with each INTERNAL;
+# gRPC says INTERNAL or UNKNOWN itself, now and then, of a connection that breaks while it sends.
 _REASONS: dict[grpc.StatusCode, Reason] = {
     grpc.StatusCode.UNAVAILABLE: Reason.WORKER_UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.OVERLOADED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_REQUEST,
     grpc.StatusCode.CANCELLED: Reason.WORKER_UNAVAILABLE,
+    grpc.StatusCode.INTERNAL: Reason.WORKER_UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN: Reason.WORKER_UNAVAILABLE,
 }
 
 

@@ -222,7 +222,8 @@ def rpc_error(code, *trailing):
         (grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.OVERLOADED),
         (grpc.StatusCode.INVALID_ARGUMENT, Reason.INVALID_REQUEST),
-        (grpc.StatusCode.UNKNOWN, Reason.INTERNAL),
+        (grpc.StatusCode.INTERNAL, Reason.WORKER_UNAVAILABLE),
+        (grpc.StatusCode.UNKNOWN, Reason.WORKER_UNAVAILABLE),
         (grpc.StatusCode.UNIMPLEMENTED, Reason.INTERNAL),
     ],
 )
