@@ -206,6 +206,8 @@ class OrchestratorSettings(_Settings):
     """How prompts are written, where a solve does not say."""
     max_solves: PositiveInt = 256
     """Solves at a time; more are refused."""
+    release: str = Field("", pattern="^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")
+    """The tag of the workers' routes under which solves that begin here call them; empty calls whoever answers."""
     prices: dict[str, Price] = {}
     """What models charge, in dollars a million tokens, as JSON: `{"NAME": {"prompt": 2.5, "completion": 10}}`.
 

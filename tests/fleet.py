@@ -56,6 +56,7 @@ async def fleet(
     timeout=20.0,
     cold_start=5.0,
     prices=None,
+    release="",
     state=None,
     **targets,
 ):
@@ -86,6 +87,7 @@ async def fleet(
                 stages,
                 OrchestratorSettings(
                     max_solves=max_solves,
+                    release=release,
                     prices=prices or {},
                     propose_model="big" if prices else "",
                     value_model="small" if prices else "",

@@ -24,7 +24,7 @@ from services.core.ports import (
     ValidateUpdate,
 )
 from services.core.thought import Dropped
-from services.rpc import convert
+from services.rpc import convert, release
 from services.rpc.channel import dial, wake
 from services.rpc.deadline import time_left
 from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
@@ -89,7 +89,8 @@ class _Stage:
                 await self.wake(self._absence)
             with attempt:
                 async with self._place():
-                    call = method(iter(list(messages())), timeout=time_left(self._timeout))
+                    timeout = time_left(self._timeout)
+                    call = method(iter(list(messages())), timeout=timeout, metadata=release.metadata())
                     try:
                         async for message in call:
                             yield [read(update) for update in message.updates]

@@ -31,6 +31,8 @@ class Begun:
     """Seconds since 1970."""
     trace: str = ""
     """Names its trace (a W3C traceparent); empty if it is not traced."""
+    release: str = ""
+    """Of the workers that it keeps to; empty is whichever answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from services.orchestrator.driver import Driver
 from services.orchestrator.recording import Recorder
 from services.orchestrator.solve import Outcome
 from services.rpc.history import FAILED
+from services.rpc.release import keep_to
 
 _log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ class RunningSolve:
         begins_at: int,
         resumed: Resumed | None,
         within: float | None,
+        release: str,
     ) -> None:
         self.solve_id = solve_id
         self.driver = driver
@@ -37,6 +39,7 @@ class RunningSolve:
         self._recorder = recorder
         self._wake = wake
         self._resumed = resumed
+        self._release = release
         self._deadline = None if within is None else time.monotonic() + within
         self.over = False
         """Whether its last record is written."""
@@ -55,6 +58,7 @@ class RunningSolve:
         await self._recorder.close()
 
     async def _search(self) -> Outcome:
+        keep_to(self._release)
         if self._resumed:
             await self._recorder.keep(self._resumed)
         await _unless(self.driver.cancelled, self._wake(self._recorder))

@@ -91,7 +91,8 @@ class Solves:
         Raises `InvalidInput`, `Overloaded`, and `DuplicateSolve` if another request has this id.
         """
         plan = make_plan(request, self._settings)
-        branches = _branches(solve_id, plan, parent=trace)
+        release = self._settings.release
+        branches = _branches(solve_id, plan, release, parent=trace)
         begun = Begun(
             request=request.SerializeToString(),
             request_hash=request_hash(request),
@@ -101,12 +102,13 @@ class Solves:
             versions=plan.versions,
             begun_at=time.time(),
             trace=branches.trace if branches else "",
+            release=release,
         )
         try:
             with self._place(solve_id):
                 lease = await patiently(self._keeping.log_patience, self._histories.begin, solve_id, begun)
                 driver = self._driver(plan, branches)
-                self._run(solve_id, plan, driver, lease, [begun], within=within)
+                self._run(solve_id, plan, driver, lease, release, [begun], within=within)
         except (DuplicateSolve, Overloaded) as refusal:
             # There is room to follow, even where there is none to run.
             try:
@@ -158,7 +160,8 @@ class Solves:
         while records := await self._read(solve_id, len(history)):
             history += records
         traces = [record.trace for record in history if isinstance(record, Begun | Resumed) and record.trace]
-        branches = _branches(solve_id, plan, previous=traces[-1] if traces else "")
+        release = head.first.release
+        branches = _branches(solve_id, plan, release, previous=traces[-1] if traces else "")
         driver = self._driver(plan, branches)
         for number, record in enumerate(history):
             driver.replay(record)
@@ -171,7 +174,7 @@ class Solves:
             trace=branches.trace if branches else "",
         )
         driver.replay(resumed)
-        self._run(solve_id, plan, driver, lease, [], length=len(history), resumed=resumed)
+        self._run(solve_id, plan, driver, lease, release, [], length=len(history), resumed=resumed)
         return True
 
     async def end(self, solve_id: str) -> None:
@@ -227,6 +230,7 @@ class Solves:
         plan: Plan,
         driver: Driver,
         lease: Lease,
+        release: str,
         begun: Sequence[Begun],
         *,
         length: int = 0,
@@ -243,7 +247,16 @@ class Solves:
             meter=measuring.begin(plan),
         )
         recorder.kept(begun)
-        running = RunningSolve(solve_id, driver, recorder, self._wake, begins_at=length, resumed=resumed, within=within)
+        running = RunningSolve(
+            solve_id,
+            driver,
+            recorder,
+            self._wake,
+            begins_at=length,
+            resumed=resumed,
+            within=within,
+            release=release,
+        )
         self._running[solve_id] = running
         running.ended.add_done_callback(lambda _: self._forget(running))
         self._see_off(solve_id)
@@ -320,9 +333,11 @@ class Solves:
         return isinstance(last, Ended) and not (running and running.begins_at >= length)
 
 
-def _branches(solve_id: str, plan: Plan, *, parent: str = "", previous: str = "") -> Branches | None:
+def _branches(solve_id: str, plan: Plan, release: str, *, parent: str = "", previous: str = "") -> Branches | None:
     """Begin the trace of a solve, if it is to be traced."""
     attributes = {names.SOLVE_ID: solve_id, names.TASK: plan.task.name, names.STRATEGY: plan.strategy}
+    if release:
+        attributes[names.RELEASE] = release
     root = Thought.root(plan.options.problem)
     return branch.begin(root, attributes, parent=parent, previous=previous)
 

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from services.core.errors import DeadlineExceeded, InvalidInput, KotError, PermanentError, Reason
 from services.rpc.deadline import hold_to
+from services.rpc.release import keep_to_callers
 from services.rpc.status import MAX_TEXT, abort
 
 _log = structlog.get_logger()
@@ -131,6 +132,7 @@ def _unary(
 ) -> Callable[..., Awaitable[Any]]:
     async def call(request: Message | _Malformed, context: Context) -> Any:  # noqa: ANN401 - any response
         hold_to(context.time_remaining())
+        keep_to_callers(context.invocation_metadata())
         with in_flight:
             try:
                 return await behaviour(_checked(request), context)
@@ -148,6 +150,7 @@ def _streaming(
 ) -> Callable[..., AsyncIterator[Any]]:
     async def call(requests: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - one or a stream
         hold_to(context.time_remaining())
+        keep_to_callers(context.invocation_metadata())
         with in_flight:
             try:
                 async with aclosing(behaviour(check(requests), context)) as responses:

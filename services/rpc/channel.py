@@ -6,6 +6,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from services.core.errors import WorkerUnavailable
+from services.rpc import release
 from services.rpc.server import MAX_MESSAGE_BYTES
 
 OPTIONS = (
@@ -44,7 +45,7 @@ async def wake(channel: grpc.aio.Channel, peer: str, timeout: float) -> None:
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    answer = await check(health_pb2.HealthCheckRequest())
+                    answer = await check(health_pb2.HealthCheckRequest(), metadata=release.metadata())
                 except grpc.aio.AioRpcError as error:
                     last = error.details() or error.code().name
                 else:

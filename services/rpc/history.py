@@ -44,6 +44,7 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
                 versions=record.versions,
                 begun_at=record.begun_at,
                 trace=record.trace,
+                release=record.release,
             )
             return wire.HistoryRecord(begun=begun)
         case Round(told=told, best=best, elapsed=elapsed, away=away):
@@ -75,6 +76,7 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
                 versions=begun.versions,
                 begun_at=begun.begun_at,
                 trace=begun.trace,
+                release=begun.release,
             )
         case "round":
             round_ = message.round

@@ -15,6 +15,7 @@ COMPLETE = "text_completion"
 SOLVE_ID = "kot.solve.id"
 TASK = "kot.task"
 STRATEGY = "kot.strategy"
+RELEASE = "kot.release"
 STATUS = "kot.status"
 PROBLEM = "kot.problem"
 

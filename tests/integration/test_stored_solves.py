@@ -22,8 +22,8 @@ SMALL = {"completion_tokens": 3000}
 
 
 @asynccontextmanager
-async def orchestrator(state, model=None):
-    async with fleet(model, state=state) as target, dial(target) as channel:
+async def orchestrator(state, model=None, **fields):
+    async with fleet(model, state=state, **fields) as target, dial(target) as channel:
         yield OrchestratorServiceStub(channel)
 
 

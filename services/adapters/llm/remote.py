@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import grpc
 
 from services.core.ports import CompletionEvent, CompletionRequest
+from services.rpc import release
 from services.rpc.channel import dial
 from services.rpc.convert import completion_event_from_proto, completion_request_to_proto
 from services.rpc.deadline import time_left
@@ -28,10 +29,11 @@ class RemoteModel:
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Draw the samples; leaving the iterator cancels the call."""
-        call = self._stub.Complete(completion_request_to_proto(request), timeout=time_left(self._timeout))
+        message, timeout = completion_request_to_proto(request), time_left(self._timeout)
+        call = self._stub.Complete(message, timeout=timeout, metadata=release.metadata())
         try:
-            async for message in call:
-                yield completion_event_from_proto(message)
+            async for event in call:
+                yield completion_event_from_proto(event)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, f"the model at {self._target}") from error
         finally:

@@ -26,7 +26,7 @@ class HistoryRecord(_message.Message):
     def __init__(self, begun: _Optional[_Union[SolveBegun, _Mapping]] = ..., round: _Optional[_Union[SearchRound, _Mapping]] = ..., parked: _Optional[_Union[SolveParked, _Mapping]] = ..., resumed: _Optional[_Union[SolveResumed, _Mapping]] = ..., ended: _Optional[_Union[SolveEnded, _Mapping]] = ..., awaited: _Optional[_Union[_orchestrator_service_pb2.StageAwaited, _Mapping]] = ...) -> None: ...
 
 class SolveBegun(_message.Message):
-    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at", "trace")
+    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at", "trace", "release")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     REQUEST_HASH_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class SolveBegun(_message.Message):
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     request_hash: str
     problem: str
@@ -43,7 +44,8 @@ class SolveBegun(_message.Message):
     versions: str
     begun_at: float
     trace: str
-    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ..., trace: _Optional[str] = ...) -> None: ...
+    release: str
+    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ..., trace: _Optional[str] = ..., release: _Optional[str] = ...) -> None: ...
 
 class SearchRound(_message.Message):
     __slots__ = ("told", "best", "elapsed_seconds", "away")
