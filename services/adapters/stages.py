@@ -6,9 +6,11 @@ proposed comes again then; thoughts have derived ids, so nothing is counted twic
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any, TypedDict, TypeVar
 
 import grpc
@@ -25,7 +27,7 @@ from services.core.ports import (
 )
 from services.core.thought import Dropped
 from services.rpc import convert, release
-from services.rpc.channel import dial, wake
+from services.rpc.channel import CALLS_PER_CONNECTION, dial, wake
 from services.rpc.deadline import time_left
 from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import EvaluatorServiceStub
 from services.rpc.gen.kubeofthoughts.v1.generator_service_pb2_grpc import GeneratorServiceStub
@@ -48,8 +50,17 @@ class CallSettings(TypedDict):
     absence: float
 
 
-class _Stage:
-    """One service: its channel, deadline and retries, and how many calls it gets at a time, first come first served.
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A channel with a connection of its own, the method that is called there, and how many calls it has."""
+
+    channel: grpc.aio.Channel
+    method: Callable[..., Any]
+    calls: int = 0
+
+
+class _Stage(ABC):
+    """One service: its channels, deadline and retries, and how many calls it gets at a time, first come first served.
 
     However many solves there are, a stage is not asked more than it takes: what has no place waits here. Before a call
     is tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew.
@@ -63,18 +74,24 @@ class _Stage:
         self._timeout = timeout
         self._attempts = attempts
         self._places = asyncio.Semaphore(calls)
-        self._channel = dial(target)
+        channels = [dial(target, apart=True) for _ in range(ceil(calls / CALLS_PER_CONNECTION))]
+        self._connections = [_Connection(channel, self._method(channel)) for channel in channels]
 
     async def wake(self, timeout: float) -> None:
         """Wait until the service serves, at most `timeout` seconds; `WorkerUnavailable` if it does not."""
-        await wake(self._channel, f"the {self.name} at {self._target}", timeout)
+        await wake(self._connections[0].channel, f"the {self.name} at {self._target}", timeout)
 
     async def close(self) -> None:
-        """Close the channel."""
-        await self._channel.close()
+        """Close the channels."""
+        for connection in self._connections:
+            await connection.channel.close()
+
+    @abstractmethod
+    def _method(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
+        """Return what a batch is sent with."""
 
     async def _call(
-        self, method: Callable[..., Any], messages: Callable[[], Iterable[Any]], read: Callable[[Any], Update]
+        self, messages: Callable[[], Iterable[Any]], read: Callable[[Any], Update]
     ) -> AsyncGenerator[list[Update], None]:
         """Send a batch and yield its updates; `messages` gives what is still to be sent at each attempt."""
         retrying = AsyncRetrying(
@@ -88,7 +105,7 @@ class _Stage:
             if attempt.retry_state.attempt_number > 1 and self._absence:
                 await self.wake(self._absence)
             with attempt:
-                async with self._place():
+                async with self._place() as method:
                     timeout = time_left(self._timeout)
                     call = method(iter(list(messages())), timeout=timeout, metadata=release.metadata())
                     try:
@@ -100,13 +117,18 @@ class _Stage:
                         call.cancel()
 
     @asynccontextmanager
-    async def _place(self) -> AsyncGenerator[None, None]:
-        """Wait for a place, and keep it while the context lasts."""
+    async def _place(self) -> AsyncGenerator[Callable[..., Any], None]:
+        """Wait for a place, and keep it while the context lasts; gives the method on a connection that has room."""
         begun = time.perf_counter()
         async with self._places:
             metrics.add(instruments.STAGE_WAIT, time.perf_counter() - begun, stage=self.name)
-            with metrics.timed(instruments.STAGE_DURATION, instruments.STAGE_RUNNING, stage=self.name):
-                yield
+            connection = next(each for each in self._connections if each.calls < CALLS_PER_CONNECTION)
+            connection.calls += 1
+            try:
+                with metrics.timed(instruments.STAGE_DURATION, instruments.STAGE_RUNNING, stage=self.name):
+                    yield connection.method
+            finally:
+                connection.calls -= 1
 
 
 class RemoteProposer(_Stage):
@@ -114,11 +136,14 @@ class RemoteProposer(_Stage):
 
     name = "generator"
 
+    def _method(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
+        method: Callable[..., Any] = GeneratorServiceStub(channel).Generate
+        return method
+
     async def propose(self, batch: Sequence[ProposeRequest]) -> AsyncGenerator[Sequence[ProposeUpdate], None]:
         """Send the batch in one call. What a request has dropped is told when it is done: a broken call counts none."""
         waiting = {request.id: convert.propose_request_to_proto(request) for request in batch}
         dropped: dict[str, Dropped] = {}
-        method = GeneratorServiceStub(self._channel).Generate
 
         def begin() -> Iterable[Any]:
             dropped.clear()
@@ -132,7 +157,7 @@ class RemoteProposer(_Stage):
             dropped[update.id] = so_far
             return replace(update, dropped=Dropped())
 
-        async with aclosing(self._call(method, begin, convert.propose_update_from_proto)) as ready:
+        async with aclosing(self._call(begin, convert.propose_update_from_proto)) as ready:
             async for updates in ready:
                 yield [counted(update) for update in updates]
 
@@ -142,11 +167,14 @@ class RemoteEvaluator(_Stage):
 
     name = "evaluator"
 
+    def _method(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
+        method: Callable[..., Any] = EvaluatorServiceStub(channel).Evaluate
+        return method
+
     async def evaluate(self, batch: Sequence[EvaluateRequest]) -> AsyncGenerator[Sequence[EvaluateUpdate], None]:
         """Send the batch in one call. Judged states of a broken call are judged again."""
         messages = [convert.evaluate_request_to_proto(request) for request in batch]
-        method = EvaluatorServiceStub(self._channel).Evaluate
-        async with aclosing(self._call(method, lambda: messages, convert.evaluate_update_from_proto)) as ready:
+        async with aclosing(self._call(lambda: messages, convert.evaluate_update_from_proto)) as ready:
             async for updates in ready:
                 yield updates
 
@@ -156,11 +184,14 @@ class RemoteValidator(_Stage):
 
     name = "validator"
 
+    def _method(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
+        method: Callable[..., Any] = ValidatorServiceStub(channel).Validate
+        return method
+
     async def validate(self, batch: Sequence[ValidateRequest]) -> AsyncGenerator[Sequence[ValidateUpdate], None]:
         """Send the batch in one call."""
         waiting = {request.id: convert.validate_request_to_proto(request) for request in batch}
-        method = ValidatorServiceStub(self._channel).Validate
-        async with aclosing(self._call(method, waiting.values, convert.validate_update_from_proto)) as ready:
+        async with aclosing(self._call(waiting.values, convert.validate_update_from_proto)) as ready:
             async for updates in ready:
                 for update in updates:
                     waiting.pop(update.id, None)

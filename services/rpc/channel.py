@@ -25,9 +25,17 @@ OPTIONS = (
 _WAKE_INTERVAL_SECONDS = 0.1
 
 
-def dial(target: str) -> grpc.aio.Channel:
-    """Open a channel to `host:port` or `unix:path`; it connects when it is first used."""
-    return grpc.aio.insecure_channel(target, options=OPTIONS)
+CALLS_PER_CONNECTION = 100
+"""What one connection carries at a time through any proxy; what is more may wait there, unseen."""
+
+
+def dial(target: str, *, apart: bool = False) -> grpc.aio.Channel:
+    """Open a channel to `host:port` or `unix:path`; it connects when it is first used.
+
+    Channels to one target share a connection, but for those that are kept `apart`.
+    """
+    options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1)) if apart else OPTIONS
+    return grpc.aio.insecure_channel(target, options=options)
 
 
 async def wake(channel: grpc.aio.Channel, peer: str, timeout: float) -> None:
