@@ -12,14 +12,16 @@ from pathlib import Path
 from common import four_processes, print_table, read_puzzles, write_json
 
 from services.cli.all_in_one import all_in_one
+from services.core.tree import Event
 from services.rpc.channel import dial
+from services.rpc.convert import event_from_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 from services.settings import ModelSettings
 from services.telemetry import logs
 
-Solve = tuple[str, list[bytes]]
-"""An answer, and the events that led to it."""
+Solve = tuple[str, list[Event | None]]
+"""An answer, and the events that led to it; which pods they come from makes no difference."""
 
 
 async def solve_all(target: str, puzzles: Sequence[str]) -> list[Solve]:
@@ -33,10 +35,10 @@ async def solve_all(target: str, puzzles: Sequence[str]) -> list[Solve]:
                 concurrency=wire.CONCURRENCY_MODEL_LEVEL,
                 fresh=True,
             )
-            events: list[bytes] = []
+            events: list[Event | None] = []
             answer = ""
             async for message in OrchestratorServiceStub(channel).Solve(request):
-                events += [event.SerializeToString(deterministic=True) for event in message.thoughts.events]
+                events += map(event_from_proto, message.thoughts.events)
                 answer = message.result.answer
             solves.append((answer, events))
     return solves

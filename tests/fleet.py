@@ -124,8 +124,17 @@ class Run:
 
     @property
     def log(self):
-        """Every event of every thought, in order, as messages."""
-        return [event for message in self.messages for event in message.thoughts.events]
+        """Every event of every thought, in order, as messages; without pods, so that it is the same wherever it ran."""
+        return [without_pod(event) for message in self.messages for event in message.thoughts.events]
+
+    @property
+    def pods(self):
+        """Where each kind of event came from."""
+        found = {}
+        for event in (event for message in self.messages for event in message.thoughts.events):
+            kind = event.WhichOneof("event")
+            found.setdefault(kind, set()).add(getattr(getattr(event, kind), "pod", None))
+        return found
 
     @property
     def tree(self):
@@ -137,6 +146,16 @@ class Run:
 
     def failures(self):
         return [event.failed.failure for event in self.log if event.WhichOneof("event") == "failed"]
+
+
+def without_pod(event):
+    """An event, but for the pod that it came from."""
+    bare = wire.ThoughtEvent()
+    bare.CopyFrom(event)
+    kind = getattr(bare, bare.WhichOneof("event"))
+    if hasattr(kind, "pod"):
+        kind.ClearField("pod")
+    return bare
 
 
 def solve_request(problem=SOLVABLE, **fields):

@@ -70,6 +70,7 @@ def service(name, folder, *, port=None, **environment):
     own = {
         "PORT": str(port),
         "KOT_HOST": "127.0.0.1",
+        "HOSTNAME": f"{name}-pod",
         "KOT_MODEL": "scripted",
         "KOT_STATE_PATH": str(Path(folder) / "kot.db"),
     }

@@ -91,7 +91,7 @@ class _Stage(ABC):
         """Return what a batch is sent with."""
 
     async def _call(
-        self, messages: Callable[[], Iterable[Any]], read: Callable[[Any], Update]
+        self, messages: Callable[[], Iterable[Any]], read: Callable[[Any, str], Update]
     ) -> AsyncGenerator[list[Update], None]:
         """Send a batch and yield its updates; `messages` gives what is still to be sent at each attempt."""
         retrying = AsyncRetrying(
@@ -110,7 +110,7 @@ class _Stage(ABC):
                     call = method(iter(list(messages())), timeout=timeout, metadata=release.metadata())
                     try:
                         async for message in call:
-                            yield [read(update) for update in message.updates]
+                            yield [read(update, message.pod) for update in message.updates]
                     except grpc.aio.AioRpcError as error:
                         raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
                     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.core.budget import Limits
 from services.core.errors import Reason
+from services.core.task import Method
 from services.core.thought import Usage
 from services.core.tree import Event
 
@@ -33,6 +34,8 @@ class Begun:
     """Names its trace (a W3C traceparent); empty if it is not traced."""
     release: str = ""
     """Of the workers that it keeps to; empty is whichever answers."""
+    pod: str = ""
+    """The one that began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,8 @@ class Awaited:
 class Told:
     """What one expansion brought since it was last told of: `children` in order, and all that changed in the tree.
 
-    `usage` is what was spent for it; `done` if nothing more comes of this draw.
+    `usage` is what was spent for it; `done` if nothing more comes of this draw. `method` is what was asked for, if the
+    history says.
     """
 
     thought_id: str
@@ -56,6 +60,7 @@ class Told:
     usage: Usage = field(default_factory=Usage)
     done: bool = True
     failed: bool = False
+    method: Method | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,6 +206,8 @@ class EvaluateUpdate:
     value: Value | None = None
     usage: Usage = field(default_factory=Usage)
     error: KotError | None = None
+    pod: str = field(default="", compare=False)
+    """Where it was judged."""
 
 
 class Evaluator(Protocol):
@@ -244,6 +246,8 @@ class ValidateUpdate:
     explanation: str = ""
     usage: Usage = field(default_factory=Usage)
     error: KotError | None = None
+    pod: str = field(default="", compare=False)
+    """Where it was checked."""
 
 
 class Validator(Protocol):

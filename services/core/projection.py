@@ -31,16 +31,17 @@ class Projection:
         """Begin with the first record of the log, which is number 0."""
         self.position = 1
         """How many records it has taken."""
+        self.tree = Tree(Thought.root(begun.problem))
+        """As far as they go; only `take` changes it."""
         self._solve_id = solve_id
         self._begun = begun
         self._status = RUNNING
         self._answer = ""
-        self._tree = Tree(Thought.root(begun.problem))
-        self._numbers = {self._tree.root.id: 0}
+        self._numbers = {self.tree.root.id: 0}
         self._notes: dict[str, str] = {}
         self._usage: dict[str, Usage] = {}
         self._answer_path: frozenset[str] = frozenset()
-        self._changed = {self._tree.root.id}
+        self._changed = {self.tree.root.id}
         self._steps: list[Step] = []
 
     def take(self, records: Iterable[Record]) -> None:
@@ -69,8 +70,28 @@ class Projection:
                 answer=self._answer,
             ),
             position=self.position,
-            thoughts=tuple(map(self._stored, sorted(changed, key=self._numbers.__getitem__))),
+            thoughts=tuple(map(self.stored, sorted(changed, key=self._numbers.__getitem__))),
             steps=tuple(steps),
+        )
+
+    def stored(self, thought_id: str) -> StoredThought:
+        """Return one thought as it is now. Raises `KeyError` if the tree has none of this id."""
+        node = self.tree[thought_id]
+        thought = node.thought
+        return StoredThought(
+            id=thought_id,
+            number=self._numbers[thought_id],
+            parent_id=thought.parent_id,
+            depth=thought.depth,
+            text=thought.text,
+            key=thought.key,
+            answer=thought.answer,
+            value=node.value,
+            status=node.status,
+            note=self._notes.get(thought_id, ""),
+            draws=node.draws,
+            usage=self._usage.get(thought_id, Usage()),
+            on_answer_path=thought_id in self._answer_path,
         )
 
     def _take(self, record: Record) -> None:
@@ -90,14 +111,14 @@ class Projection:
                 self._mark(best if status == SOLVED else None)
 
     def _apply(self, event: Event) -> None:
-        self._tree.apply(event)
+        self.tree.apply(event)
         thought_id = event.thought_id
         self._changed.add(thought_id)
         match event:
             case Proposed():
                 self._numbers[thought_id] = len(self._numbers)
             case Merged(parent_id=parent_id, text=text):
-                order = len(self._tree[thought_id].parents) - 1
+                order = len(self.tree[thought_id].parents) - 1
                 self._steps.append(Step(parent_id, thought_id, text, order))
             case Pruned(reason=reason):
                 self._notes[thought_id] = reason
@@ -113,25 +134,6 @@ class Projection:
         path = set()
         while answer_id is not None:
             path.add(answer_id)
-            answer_id = self._tree[answer_id].thought.parent_id
+            answer_id = self.tree[answer_id].thought.parent_id
         self._changed |= self._answer_path ^ path
         self._answer_path = frozenset(path)
-
-    def _stored(self, thought_id: str) -> StoredThought:
-        node = self._tree[thought_id]
-        thought = node.thought
-        return StoredThought(
-            id=thought_id,
-            number=self._numbers[thought_id],
-            parent_id=thought.parent_id,
-            depth=thought.depth,
-            text=thought.text,
-            key=thought.key,
-            answer=thought.answer,
-            value=node.value,
-            status=node.status,
-            note=self._notes.get(thought_id, ""),
-            draws=node.draws,
-            usage=self._usage.get(thought_id, Usage()),
-            on_answer_path=thought_id in self._answer_path,
-        )

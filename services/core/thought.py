@@ -1,6 +1,6 @@
 """Thoughts, the states that they lead to, and what is said about them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -18,12 +18,13 @@ class Proposal:
     """A next step that a model proposed, in the task's normal form.
 
     States with equal `key` are interchangeable for every later prompt. `answer` is set if the step completes a
-    solution: it is what the validator judges.
+    solution: it is what the validator judges. The `pod` that proposed it says nothing of what it is.
     """
 
     text: str
     key: str
     answer: str | None = None
+    pod: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The tree of a search: an append-only log of events, and the nodes that it adds up to.
 
 States with equal keys are one node with several parents (Graph of Thoughts, Besta et al. 2023): evaluated once,
-expanded once. Replaying a log gives the same tree.
+expanded once. Replaying a log gives the same tree. Where something was done (`pod`) is told and changes nothing: events
+that differ in that alone are equal.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ class Proposed:
     """A thought joined the tree."""
 
     thought: Thought
+    pod: str = field(default="", compare=False)
 
     @property
     def thought_id(self) -> str:
@@ -39,6 +41,7 @@ class Evaluated:
 
     thought_id: str
     value: Value
+    pod: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Validated:
     thought_id: str
     verdict: Verdict
     explanation: str
+    pod: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from services.rpc.streams import MAX_BATCH, read_batch
 
 
 class EvaluatorServicer(EvaluatorServiceServicer):
-    """`EvaluatorService` over an `Evaluator`."""
+    """`EvaluatorService` over an `Evaluator`, in `pod`."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, pod: str) -> None:
         self._evaluator = evaluator
+        self._pod = pod
 
     async def Evaluate(  # noqa: N802 - the wire's name
         self,
@@ -29,4 +30,4 @@ class EvaluatorServicer(EvaluatorServiceServicer):
             raise InvalidInput(f"more than {MAX_BATCH} states in one batch", field="states")
         async with aclosing(self._evaluator.evaluate(batch)) as ready:
             async for updates in ready:
-                yield EvaluateResponse(updates=map(evaluate_update_to_proto, updates))
+                yield EvaluateResponse(updates=map(evaluate_update_to_proto, updates), pod=self._pod)

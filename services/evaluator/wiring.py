@@ -6,6 +6,7 @@ from services.evaluator.servicer import EvaluatorServicer
 from services.plugins import task_of
 from services.rpc.gen.kubeofthoughts.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server
 from services.rpc.server import Mount
+from services.settings import ServerSettings, read_settings
 
 
 def mounts(model: LanguageModel) -> list[Mount]:
@@ -14,6 +15,6 @@ def mounts(model: LanguageModel) -> list[Mount]:
         Mount(
             "kubeofthoughts.v1.EvaluatorService",
             add_EvaluatorServiceServicer_to_server,
-            EvaluatorServicer(ModelEvaluator(model, task_of)),
+            EvaluatorServicer(ModelEvaluator(model, task_of), read_settings(ServerSettings).pod),
         )
     ]

@@ -19,10 +19,11 @@ from services.rpc.streams import read_batch
 
 
 class GeneratorServicer(GeneratorServiceServicer):
-    """`GeneratorService` over a `Proposer`."""
+    """`GeneratorService` over a `Proposer`, in `pod`."""
 
-    def __init__(self, proposer: Proposer) -> None:
+    def __init__(self, proposer: Proposer, pod: str) -> None:
         self._proposer = proposer
+        self._pod = pod
 
     async def Generate(  # noqa: N802 - the wire's name
         self,
@@ -33,7 +34,7 @@ class GeneratorServicer(GeneratorServiceServicer):
         batch = [propose_request_from_proto(message) for message in await read_batch(request_iterator)]
         async with aclosing(self._proposer.propose(batch)) as ready:
             async for updates in ready:
-                yield GenerateResponse(updates=map(propose_update_to_proto, updates))
+                yield GenerateResponse(updates=map(propose_update_to_proto, updates), pod=self._pod)
 
 
 class LanguageModelServicer(LanguageModelServiceServicer):

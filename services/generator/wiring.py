@@ -9,6 +9,7 @@ from services.rpc.gen.kubeofthoughts.v1.language_model_service_pb2_grpc import (
     add_LanguageModelServiceServicer_to_server,
 )
 from services.rpc.server import Mount
+from services.settings import ServerSettings, read_settings
 
 
 def mounts(model: LanguageModel) -> list[Mount]:
@@ -17,7 +18,7 @@ def mounts(model: LanguageModel) -> list[Mount]:
         Mount(
             "kubeofthoughts.v1.GeneratorService",
             add_GeneratorServiceServicer_to_server,
-            GeneratorServicer(Generator(model, task_of)),
+            GeneratorServicer(Generator(model, task_of), read_settings(ServerSettings).pod),
         ),
         Mount(
             "kubeofthoughts.v1.LanguageModelService",

@@ -173,6 +173,7 @@ class Course:
             usage=expansion.take_spent(),
             done=tell.done,
             failed=failed,
+            method=ask.method,
         )
 
     def _end(self, expansion: Expansion) -> bool:
@@ -215,7 +216,7 @@ class Course:
             if parent.id not in known.parents:
                 self.tree.apply(Merged(known.thought.id, parent.id, proposal.text))
             return self._child(known)
-        self.tree.apply(Proposed(thought))
+        self.tree.apply(Proposed(thought, proposal.pod))
         for event in _events(thought.id, judgement):
             self.tree.apply(event)
         child = self._child(self.tree[thought.id])
@@ -277,9 +278,9 @@ def _events(thought_id: str, judgement: Judgement) -> list[Event]:
     if judgement.error is not None:
         return [Failed(thought_id, judgement.error.reason, str(judgement.error))]
     if judgement.verdict is not None:
-        return [Validated(thought_id, judgement.verdict, judgement.explanation)]
+        return [Validated(thought_id, judgement.verdict, judgement.explanation, judgement.pod)]
     if judgement.value is not None:
-        return [Evaluated(thought_id, judgement.value)]
+        return [Evaluated(thought_id, judgement.value, judgement.pod)]
     return []
 
 
@@ -290,10 +291,10 @@ def _judgements(events: Sequence[Event]) -> Iterator[tuple[str, Judgement]]:
         match event:
             case Proposed(thought):
                 keys[thought.id] = thought.key
-            case Evaluated(thought_id, value):
-                yield keys[thought_id], Judgement(value, booked=True)
-            case Validated(thought_id, verdict, explanation):
-                yield keys[thought_id], Judgement(verdict=verdict, explanation=explanation, booked=True)
+            case Evaluated(thought_id, value, pod):
+                yield keys[thought_id], Judgement(value, booked=True, pod=pod)
+            case Validated(thought_id, verdict, explanation, pod):
+                yield keys[thought_id], Judgement(verdict=verdict, explanation=explanation, booked=True, pod=pod)
             case Failed(thought_id, reason, message) if thought_id in keys:
                 yield keys[thought_id], Judgement(error=make_error(reason, message), booked=True)
 

@@ -33,6 +33,8 @@ class Judgement:
     usage: Usage = field(default_factory=Usage)
     error: KotError | None = None
     booked: bool = False
+    pod: str = ""
+    """The one that said so."""
 
 
 Judged = asyncio.Future[Judgement]
@@ -173,7 +175,7 @@ class Judge:
                 for update in updates:
                     usage = self._options.value_price.charged(update.usage)
                     self.usage += usage
-                    yield items[update.index], Judgement(update.value, usage=usage, error=update.error)
+                    yield items[update.index], Judgement(update.value, usage=usage, error=update.error, pod=update.pod)
 
     async def _verdicts(self, items: list[_Item]) -> AsyncGenerator[tuple[_Item, Judgement], None]:
         requests = [
@@ -196,7 +198,11 @@ class Judge:
                     usage = self._options.validate_price.charged(update.usage)
                     self.usage += usage
                     judgement = Judgement(
-                        verdict=update.verdict, explanation=update.explanation, usage=usage, error=update.error
+                        verdict=update.verdict,
+                        explanation=update.explanation,
+                        usage=usage,
+                        error=update.error,
+                        pod=update.pod,
                     )
                     yield items[int(update.id)], judgement
 

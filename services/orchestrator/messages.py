@@ -8,6 +8,7 @@ from services.core.stores import LogHead, Step, StoredThought
 from services.core.task import ModelValidated, PromptStyle, Task
 from services.core.thought import State, Thought, Usage
 from services.core.tree import Expanded, Merged, Proposed, Status
+from services.orchestrator.origin import Origin, Prompts
 from services.rpc.convert import event_to_proto, usage_to_proto, value_to_proto
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.history import FAILED
@@ -28,15 +29,19 @@ class Messages:
             case Begun():
                 root = Thought.root(record.problem)
                 self._progress.best = root.text
-                yield wire.SolveResponse(
-                    accepted=wire.SolveAccepted(
-                        solve_id=self._solve_id, problem=root.text, root_id=root.id, strategy=record.strategy
-                    )
+                accepted = wire.SolveAccepted(
+                    solve_id=self._solve_id,
+                    problem=root.text,
+                    root_id=root.id,
+                    strategy=record.strategy,
+                    pod=record.pod,
+                    trace=record.trace,
                 )
+                yield wire.SolveResponse(accepted=accepted)
             case Awaited(stage=stage):
                 yield wire.SolveResponse(awaited=wire.StageAwaited(stage=stage))
-            case Resumed(pod=pod):
-                yield wire.SolveResponse(taken_up=wire.SolveTakenUp(pod=pod))
+            case Resumed(pod=pod, trace=trace):
+                yield wire.SolveResponse(taken_up=wire.SolveTakenUp(pod=pod, trace=trace))
             case Round():
                 yield from self._of_round(record)
             case Ended() | Parked():
@@ -151,4 +156,22 @@ def thought_to_proto(thought: StoredThought, merged: list[Step]) -> wire.TreeTho
         usage=usage_to_proto(thought.usage),
         on_answer_path=thought.on_answer_path,
         merged=[wire.ThoughtMerged(parent_id=step.parent_id, text=step.text) for step in merged],
+    )
+
+
+def origin_to_proto(thought: StoredThought, origin: Origin, prompts: Prompts, left_out: str) -> wire.GetThoughtResponse:
+    """Write a thought and where it came from; `left_out` says why there are no prompts."""
+    by = {
+        "proposed": (origin.proposed, prompts.propose),
+        "evaluated": (origin.evaluated, prompts.evaluate),
+        "validated": (origin.validated, prompts.validate),
+    }
+    reports = {name: wire.StageReport(prompt=prompt, pod=event.pod) for name, (event, prompt) in by.items() if event}
+    return wire.GetThoughtResponse(
+        thought=thought_to_proto(thought, origin.merged),
+        elapsed_seconds=origin.elapsed,
+        expansion_usage=usage_to_proto(origin.usage),
+        trace=origin.trace,
+        prompts_left_out=left_out,
+        **reports,
     )

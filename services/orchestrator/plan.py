@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 from services.core.errors import HistoryRefused, InvalidInput
+from services.core.history import Begun
 from services.core.ports import Sampling, TaskSelection
 from services.core.search import Rules, SearchPolicy, describe_settings, parse_settings
 from services.core.task import VOTES, EvaluationMethod, Method, PromptStyle, StyleDefaults, Task, Votable, defaults_of
@@ -129,6 +130,18 @@ def make_plan(request: wire.SolveRequest, settings: OrchestratorSettings) -> Pla
     )
     suited = {"depth": task.depth, "samples": defaults.samples, "rollouts": defaults.rollouts}
     return Plan(name, _policy_maker(strategy, suited, given), options, task)
+
+
+def plan_again(begun: Begun, settings: OrchestratorSettings) -> Plan:
+    """Return the plan of a solve that was begun before.
+
+    Raises `HistoryRefused` if it was made under other versions, `InvalidInput` if it names what is no longer there.
+    """
+    request = wire.SolveRequest.FromString(begun.request)
+    request.strategy = begun.strategy
+    plan = make_plan(request, settings)
+    plan.check(begun.versions)
+    return plan
 
 
 def _check_prices(models: set[str], settings: OrchestratorSettings) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
 from services.adapters.tree import catch_up
-from services.core.errors import StoreUnusable
+from services.core.errors import HistoryRefused, InvalidInput, StoreUnusable
 from services.core.history import Awaited, Ended, Record
 from services.core.search import describe_settings
 from services.core.stores import Step
 from services.orchestrator import auto
-from services.orchestrator.messages import Messages, describe, describe_task, thought_to_proto
-from services.orchestrator.plan import propose_style_in
+from services.orchestrator.messages import Messages, describe, describe_task, origin_to_proto, thought_to_proto
+from services.orchestrator.origin import Origin, Prompts
+from services.orchestrator.plan import plan_again, propose_style_in
 from services.orchestrator.recording import Recorder
 from services.orchestrator.solve import Stages
 from services.orchestrator.solves import Keeping, Solves
@@ -188,6 +189,26 @@ class OrchestratorServicer(OrchestratorServiceServicer):
                 yield wire.GetTreeResponse(
                     thoughts=[thought_to_proto(thought, ways.get(thought.id, [])) for thought in thoughts]
                 )
+
+    async def GetThought(  # noqa: N802 - the wire's name
+        self,
+        request: wire.GetThoughtRequest,
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.GetThoughtResponse:
+        """Tell where a thought came from, as the solve's log has it."""
+        begun = (await self._solves.head(request.solve_id)).first
+        origin = Origin(request.solve_id, begun, request.thought_id)
+        async with aclosing(self._solves.history(request.solve_id, after=1)) as pages:
+            async for records in pages:
+                origin.take(records)
+        if (thought := origin.thought) is None:
+            raise InvalidInput(f"the solve has no thought {request.thought_id!r}", field="thought_id")
+        try:
+            prompts, left_out = origin.prompts(plan_again(begun, self._settings)), ""
+        except (HistoryRefused, InvalidInput) as error:
+            # What this version would ask is not what was asked.
+            prompts, left_out = Prompts(), str(error)
+        return origin_to_proto(thought, origin, prompts, left_out)
 
     # --- what there is ----------------------------------------------------------------------------------------------
 

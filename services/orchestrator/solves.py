@@ -27,7 +27,7 @@ from services.orchestrator import measuring
 from services.orchestrator.driver import Driver
 from services.orchestrator.listening import Listener
 from services.orchestrator.messages import request_hash
-from services.orchestrator.plan import Plan, make_plan
+from services.orchestrator.plan import Plan, make_plan, plan_again
 from services.orchestrator.recording import Projector, Recorder, patiently
 from services.orchestrator.running import RunningSolve
 from services.orchestrator.solve import Stages
@@ -103,6 +103,7 @@ class Solves:
             begun_at=time.time(),
             trace=branches.trace if branches else "",
             release=release,
+            pod=self._keeping.pod,
         )
         try:
             with self._place(solve_id):
@@ -152,13 +153,8 @@ class Solves:
         head = await self.head(solve_id)
         if isinstance(head.last, Ended) and (limits is None or head.last.answer):
             return False
-        request = wire.SolveRequest.FromString(head.first.request)
-        request.strategy = head.first.strategy
-        plan = make_plan(request, self._settings)
-        plan.check(head.first.versions)
-        history: list[Record] = []
-        while records := await self._read(solve_id, len(history)):
-            history += records
+        plan = plan_again(head.first, self._settings)
+        history = [record async for records in self.history(solve_id) for record in records]
         traces = [record.trace for record in history if isinstance(record, Begun | Resumed) and record.trace]
         release = head.first.release
         branches = _branches(solve_id, plan, release, previous=traces[-1] if traces else "")
@@ -323,6 +319,13 @@ class Solves:
     async def head(self, solve_id: str) -> LogHead:
         """Return where a solve's history stands; waits for a log that is away. Raises `UnknownSolve`."""
         return await patiently(self._keeping.log_patience, self._histories.head, solve_id)
+
+    async def history(self, solve_id: str, *, after: int = 0) -> AsyncGenerator[Sequence[Record], None]:
+        """Yield what there is of a solve's history, in order, but its first `after` records."""
+        length = after
+        while records := await self._read(solve_id, length):
+            yield records
+            length += len(records)
 
     async def _read(self, solve_id: str, length: int) -> Sequence[Record]:
         return await patiently(self._keeping.log_patience, self._histories.read, solve_id, length, PAGE)

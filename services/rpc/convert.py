@@ -69,6 +69,16 @@ def style_to_proto(style: PromptStyle | None) -> thought_pb2.PromptStyle:
     return _STYLES[style] if style else thought_pb2.PROMPT_STYLE_UNSPECIFIED
 
 
+def method_from_proto(message: generator_service_pb2.ProposalMethod) -> Method | None:
+    """Read what a proposal is asked for; None if it is unspecified."""
+    return _METHODS_BACK.get(message)
+
+
+def method_to_proto(method: Method | None) -> generator_service_pb2.ProposalMethod:
+    """Write what a proposal is asked for; unspecified if that is not known."""
+    return _METHODS[method] if method else generator_service_pb2.PROPOSAL_METHOD_UNSPECIFIED
+
+
 def state_to_proto(state: State) -> thought_pb2.State:
     """Write a state."""
     return thought_pb2.State(problem=state.problem, steps=state.steps)
@@ -204,7 +214,7 @@ def propose_request_to_proto(request: ProposeRequest) -> generator_service_pb2.G
         samples=request.samples,
         max_thoughts=request.max_thoughts,
         sampling=sampling_to_proto(request.sampling),
-        method=_METHODS[request.method],
+        method=method_to_proto(request.method),
         seed=request.seed,
         draw=request.draw,
         model=request.model,
@@ -222,7 +232,7 @@ def propose_request_from_proto(message: generator_service_pb2.GenerateRequest) -
         samples=message.samples,
         max_thoughts=message.max_thoughts,
         sampling=sampling_from_proto(message.sampling),
-        method=_METHODS_BACK.get(message.method, Method.STEP),
+        method=method_from_proto(message.method) or Method.STEP,
         seed=message.seed,
         draw=message.draw,
         model=message.model,
@@ -246,12 +256,12 @@ def propose_update_to_proto(update: ProposeUpdate) -> generator_service_pb2.Gene
     )
 
 
-def propose_update_from_proto(message: generator_service_pb2.GenerateUpdate) -> ProposeUpdate:
-    """Read one update of a batch."""
+def propose_update_from_proto(message: generator_service_pb2.GenerateUpdate, pod: str = "") -> ProposeUpdate:
+    """Read one update of a batch that `pod` serves."""
     return ProposeUpdate(
         id=message.id,
         proposals=tuple(
-            Proposal(proposal.text, proposal.key, proposal.answer if proposal.HasField("answer") else None)
+            Proposal(proposal.text, proposal.key, proposal.answer if proposal.HasField("answer") else None, pod)
             for proposal in message.proposals
         ),
         dropped=dropped_from_proto(message.dropped),
@@ -314,14 +324,15 @@ def evaluate_update_to_proto(update: EvaluateUpdate) -> evaluator_service_pb2.Ev
     )
 
 
-def evaluate_update_from_proto(message: evaluator_service_pb2.EvaluateUpdate) -> EvaluateUpdate:
-    """Read the judgement of one state."""
+def evaluate_update_from_proto(message: evaluator_service_pb2.EvaluateUpdate, pod: str = "") -> EvaluateUpdate:
+    """Read the judgement of one state, which comes from `pod`."""
     return EvaluateUpdate(
         id=message.id,
         index=message.index,
         value=value_from_proto(message.value) if message.HasField("value") else None,
         usage=usage_from_proto(message.usage),
         error=from_failure(message.failure) if message.HasField("failure") else None,
+        pod=pod,
     )
 
 
@@ -369,8 +380,8 @@ def validate_update_to_proto(update: ValidateUpdate) -> validator_service_pb2.Va
     )
 
 
-def validate_update_from_proto(message: validator_service_pb2.ValidateUpdate) -> ValidateUpdate:
-    """Read one verdict; one that is not known yet is no certainty."""
+def validate_update_from_proto(message: validator_service_pb2.ValidateUpdate, pod: str = "") -> ValidateUpdate:
+    """Read one verdict, which comes from `pod`; one that is not known yet is no certainty."""
     failed = message.HasField("failure")
     return ValidateUpdate(
         id=message.id,
@@ -378,6 +389,7 @@ def validate_update_from_proto(message: validator_service_pb2.ValidateUpdate) ->
         explanation=message.explanation,
         usage=usage_from_proto(message.usage),
         error=from_failure(message.failure) if failed else None,
+        pod=pod,
     )
 
 
@@ -494,7 +506,7 @@ def event_to_proto(event: Event, *, with_key: bool = False) -> orchestrator_serv
     wire = orchestrator_service_pb2
     message = wire.ThoughtEvent(thought_id=event.thought_id)
     match event:
-        case Proposed(thought):
+        case Proposed(thought, pod):
             message.proposed.CopyFrom(
                 wire.ThoughtProposed(
                     parent_id=thought.parent_id or "",
@@ -502,14 +514,17 @@ def event_to_proto(event: Event, *, with_key: bool = False) -> orchestrator_serv
                     text=thought.text,
                     answer=thought.answer,
                     key=thought.key if with_key else "",
+                    pod=pod,
                 )
             )
         case Merged(_, parent_id, text):
             message.merged.CopyFrom(wire.ThoughtMerged(parent_id=parent_id, text=text))
-        case Evaluated(_, value):
-            message.evaluated.CopyFrom(wire.ThoughtEvaluated(value=value_to_proto(value), score=value.score))
-        case Validated(_, verdict, explanation):
-            message.validated.CopyFrom(wire.ThoughtValidated(verdict=_VERDICTS[verdict], explanation=explanation))
+        case Evaluated(_, value, pod):
+            message.evaluated.CopyFrom(wire.ThoughtEvaluated(value=value_to_proto(value), score=value.score, pod=pod))
+        case Validated(_, verdict, explanation, pod):
+            message.validated.CopyFrom(
+                wire.ThoughtValidated(verdict=_VERDICTS[verdict], explanation=explanation, pod=pod)
+            )
         case Pruned(_, reason):
             message.pruned.CopyFrom(wire.ThoughtPruned(reason=reason))
         case Expanded(_, draw, dropped, usage):
@@ -528,14 +543,14 @@ def event_from_proto(message: orchestrator_service_pb2.ThoughtEvent) -> Event | 
     """
     match message.WhichOneof("event"):
         case "proposed":
-            return Proposed(_thought_from_proto(message.thought_id, message.proposed))
+            return Proposed(_thought_from_proto(message.thought_id, message.proposed), message.proposed.pod)
         case "merged":
             return Merged(message.thought_id, message.merged.parent_id, message.merged.text)
         case "evaluated":
-            return Evaluated(message.thought_id, value_from_proto(message.evaluated.value))
+            return Evaluated(message.thought_id, value_from_proto(message.evaluated.value), message.evaluated.pod)
         case "validated":
             verdict = _VERDICTS_BACK.get(message.validated.verdict, Verdict.IMPOSSIBLE)
-            return Validated(message.thought_id, verdict, message.validated.explanation)
+            return Validated(message.thought_id, verdict, message.validated.explanation, message.validated.pod)
         case "pruned":
             return Pruned(message.thought_id, message.pruned.reason)
         case "expanded":

@@ -9,6 +9,8 @@ from services.rpc.convert import (
     event_to_proto,
     limits_from_proto,
     limits_to_proto,
+    method_from_proto,
+    method_to_proto,
     usage_from_proto,
     usage_to_proto,
 )
@@ -45,6 +47,7 @@ def _to_proto(record: Record) -> history_pb2.HistoryRecord:
                 begun_at=record.begun_at,
                 trace=record.trace,
                 release=record.release,
+                pod=record.pod,
             )
             return wire.HistoryRecord(begun=begun)
         case Round(told=told, best=best, elapsed=elapsed, away=away):
@@ -77,6 +80,7 @@ def _from_proto(message: history_pb2.HistoryRecord) -> Record:
                 begun_at=begun.begun_at,
                 trace=begun.trace,
                 release=begun.release,
+                pod=begun.pod,
             )
         case "round":
             round_ = message.round
@@ -110,6 +114,7 @@ def _told_to_proto(told: Told) -> history_pb2.ExpansionTold:
         usage=usage_to_proto(told.usage),
         done=told.done,
         failed=told.failed,
+        method=method_to_proto(told.method),
     )
 
 
@@ -125,6 +130,7 @@ def _told_from_proto(message: history_pb2.ExpansionTold) -> Told:
         usage=usage_from_proto(message.usage),
         done=message.done,
         failed=message.failed,
+        method=method_from_proto(message.method),
     )
 
 

@@ -12,10 +12,11 @@ from services.rpc.streams import read_batch
 
 
 class ValidatorServicer(ValidatorServiceServicer):
-    """`ValidatorService` over a `Validator`."""
+    """`ValidatorService` over a `Validator`, in `pod`."""
 
-    def __init__(self, validator: Validator) -> None:
+    def __init__(self, validator: Validator, pod: str) -> None:
         self._validator = validator
+        self._pod = pod
 
     async def Validate(  # noqa: N802 - the wire's name
         self,
@@ -26,4 +27,4 @@ class ValidatorServicer(ValidatorServiceServicer):
         batch = [validate_request_from_proto(message) for message in await read_batch(request_iterator)]
         async with aclosing(self._validator.validate(batch)) as ready:
             async for updates in ready:
-                yield ValidateResponse(updates=map(validate_update_to_proto, updates))
+                yield ValidateResponse(updates=map(validate_update_to_proto, updates), pod=self._pod)

@@ -4,6 +4,7 @@ from services.core.ports import LanguageModel
 from services.plugins import task_of
 from services.rpc.gen.kubeofthoughts.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
 from services.rpc.server import Mount
+from services.settings import ServerSettings, read_settings
 from services.validator.logic import AnswerValidator
 from services.validator.servicer import ValidatorServicer
 
@@ -14,6 +15,6 @@ def mounts(model: LanguageModel) -> list[Mount]:
         Mount(
             "kubeofthoughts.v1.ValidatorService",
             add_ValidatorServiceServicer_to_server,
-            ValidatorServicer(AnswerValidator(model, task_of)),
+            ValidatorServicer(AnswerValidator(model, task_of), read_settings(ServerSettings).pod),
         )
     ]

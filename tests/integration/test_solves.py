@@ -206,6 +206,10 @@ async def test_level_and_sequential_repeat_exactly_in_one_process_and_in_four(tm
                 assert here.log == again.log
                 assert here.log == there.log
                 assert here.status == again.status == there.status
+                assert there.pods.get("proposed", set()) <= {"generator-pod"}
+                assert there.pods.get("evaluated", set()) <= {"evaluator-pod"}
+                assert there.pods.get("validated", set()) <= {"validator-pod"}
+                assert there.accepted.pod == "orchestrator-pod"
         assert [service.end() for service in services] == [0, 0, 0, 0]
 
 

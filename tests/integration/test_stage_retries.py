@@ -33,7 +33,7 @@ class BreaksTwice:
 async def test_what_a_broken_call_has_dropped_is_not_counted():
     proposer = BreaksTwice()
     mount = Mount(
-        "kubeofthoughts.v1.GeneratorService", add_GeneratorServiceServicer_to_server, GeneratorServicer(proposer)
+        "kubeofthoughts.v1.GeneratorService", add_GeneratorServiceServicer_to_server, GeneratorServicer(proposer, "g-1")
     )
     state = State("1 1 11 11", ())
     batch = [

@@ -121,6 +121,29 @@ def test_what_is_written_is_read(name, data):
     assert without_error(getattr(convert, f"{name}_from_proto")(message)) == without_error(value)
 
 
+@given(
+    st.one_of(
+        st.builds(tree.Proposed, thoughts, texts),
+        st.builds(tree.Evaluated, texts, values, texts),
+        st.builds(tree.Validated, texts, verdicts, texts, texts),
+    )
+)
+def test_an_event_says_where_it_came_about_and_is_the_same_anywhere(event):
+    read = convert.event_from_proto(convert.event_to_proto(event))
+    assert read.pod == event.pod
+    assert read == replace(event, pod="elsewhere")
+
+
+@pytest.mark.parametrize("name", ["propose_update", "evaluate_update", "validate_update"])
+@given(st.data())
+def test_what_a_worker_says_is_known_to_come_from_its_pod(name, data):
+    update = data.draw(PAIRS[name])
+    read = getattr(convert, f"{name}_from_proto")(getattr(convert, f"{name}_to_proto")(update), "g-7")
+    said = read.proposals if name == "propose_update" else [read]
+    assert {each.pod for each in said} <= {"g-7"}
+    assert without_error(read) == without_error(update)
+
+
 def test_every_pair_of_converters_is_tested():
     written = {name.removesuffix("_to_proto") for name in dir(convert) if name.endswith("_to_proto")}
     read = {name.removesuffix("_from_proto") for name in dir(convert) if name.endswith("_from_proto")}

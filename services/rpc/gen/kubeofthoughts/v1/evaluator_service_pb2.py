@@ -26,7 +26,7 @@ from services.rpc.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_v
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as kubeofthoughts_dot_v1_dot_thought__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/evaluator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x89\x03\n\x0f\x45valuateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06states\x18\x03 \x03(\x0b\x32\x18.kubeofthoughts.v1.StateB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12=\n\x06method\x18\x04 \x01(\x0e\x32#.kubeofthoughts.v1.EvaluationMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07samples\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12-\n\x08sampling\x18\x06 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x10\n\x08\x62y_model\x18\x08 \x01(\x08\x12\x16\n\x05model\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\n \x01(\x08\x12\x1f\n\x06traces\x18\x0b \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x80\x02\"\x04r\x02\x18@\"F\n\x10\x45valuateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.EvaluateUpdate\"\xaa\x01\n\x0e\x45valuateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\'\n\x05value\x18\x03 \x01(\x0b\x32\x18.kubeofthoughts.v1.Value\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure*n\n\x10\x45valuationMethod\x12!\n\x1d\x45VALUATION_METHOD_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_METHOD_VALUE\x10\x01\x12\x1a\n\x16\x45VALUATION_METHOD_VOTE\x10\x02\x32k\n\x10\x45valuatorService\x12W\n\x08\x45valuate\x12\".kubeofthoughts.v1.EvaluateRequest\x1a#.kubeofthoughts.v1.EvaluateResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/evaluator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x89\x03\n\x0f\x45valuateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06states\x18\x03 \x03(\x0b\x32\x18.kubeofthoughts.v1.StateB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12=\n\x06method\x18\x04 \x01(\x0e\x32#.kubeofthoughts.v1.EvaluationMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07samples\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12-\n\x08sampling\x18\x06 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x10\n\x08\x62y_model\x18\x08 \x01(\x08\x12\x16\n\x05model\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\n \x01(\x08\x12\x1f\n\x06traces\x18\x0b \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x80\x02\"\x04r\x02\x18@\"S\n\x10\x45valuateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.EvaluateUpdate\x12\x0b\n\x03pod\x18\x02 \x01(\t\"\xaa\x01\n\x0e\x45valuateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12\'\n\x05value\x18\x03 \x01(\x0b\x32\x18.kubeofthoughts.v1.Value\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure*n\n\x10\x45valuationMethod\x12!\n\x1d\x45VALUATION_METHOD_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_METHOD_VALUE\x10\x01\x12\x1a\n\x16\x45VALUATION_METHOD_VOTE\x10\x02\x32k\n\x10\x45valuatorService\x12W\n\x08\x45valuate\x12\".kubeofthoughts.v1.EvaluateRequest\x1a#.kubeofthoughts.v1.EvaluateResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATEREQUEST'].fields_by_name['model']._serialized_options = b'\272H\004r\002\030@'
   _globals['_EVALUATEREQUEST'].fields_by_name['traces']._loaded_options = None
   _globals['_EVALUATEREQUEST'].fields_by_name['traces']._serialized_options = b'\272H\014\222\001\t\020\200\002\"\004r\002\030@'
-  _globals['_EVALUATIONMETHOD']._serialized_start=767
-  _globals['_EVALUATIONMETHOD']._serialized_end=877
+  _globals['_EVALUATIONMETHOD']._serialized_start=780
+  _globals['_EVALUATIONMETHOD']._serialized_end=890
   _globals['_EVALUATEREQUEST']._serialized_start=127
   _globals['_EVALUATEREQUEST']._serialized_end=520
   _globals['_EVALUATERESPONSE']._serialized_start=522
-  _globals['_EVALUATERESPONSE']._serialized_end=592
-  _globals['_EVALUATEUPDATE']._serialized_start=595
-  _globals['_EVALUATEUPDATE']._serialized_end=765
-  _globals['_EVALUATORSERVICE']._serialized_start=879
-  _globals['_EVALUATORSERVICE']._serialized_end=986
+  _globals['_EVALUATERESPONSE']._serialized_end=605
+  _globals['_EVALUATEUPDATE']._serialized_start=608
+  _globals['_EVALUATEUPDATE']._serialized_end=778
+  _globals['_EVALUATORSERVICE']._serialized_start=892
+  _globals['_EVALUATORSERVICE']._serialized_end=999
 # @@protoc_insertion_point(module_scope)

@@ -45,10 +45,12 @@ class EvaluateRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_thought_pb2.State, _Mapping]]] = ..., method: _Optional[_Union[EvaluationMethod, str]] = ..., samples: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., by_model: _Optional[bool] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., traces: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("updates",)
+    __slots__ = ("updates", "pod")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[EvaluateUpdate]
-    def __init__(self, updates: _Optional[_Iterable[_Union[EvaluateUpdate, _Mapping]]] = ...) -> None: ...
+    pod: str
+    def __init__(self, updates: _Optional[_Iterable[_Union[EvaluateUpdate, _Mapping]]] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class EvaluateUpdate(_message.Message):
     __slots__ = ("id", "index", "value", "usage", "failure")

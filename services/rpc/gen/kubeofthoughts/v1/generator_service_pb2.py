@@ -26,7 +26,7 @@ from services.rpc.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_v
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as kubeofthoughts_dot_v1_dot_thought__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/generator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\xa4\x03\n\x0fGenerateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x05state\x18\x03 \x01(\x0b\x32\x18.kubeofthoughts.v1.StateB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07samples\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x02(\x01\x12 \n\x0cmax_thoughts\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x08(\x01\x12-\n\x08sampling\x18\x06 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x19\n\x04\x64raw\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12;\n\x06method\x18\t \x01(\x0e\x32!.kubeofthoughts.v1.ProposalMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x05model\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x0b \x01(\x08\x12\x16\n\x05trace\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18@\"F\n\x10GenerateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.GenerateUpdate\"\xdd\x01\n\x0eGenerateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\tproposals\x18\x02 \x03(\x0b\x32\x1b.kubeofthoughts.v1.Proposal\x12+\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Dropped\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12+\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure\"E\n\x08Proposal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x13\n\x06\x61nswer\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_answer\"@\n\x07\x44ropped\x12\x11\n\tmalformed\x18\x01 \x01(\x05\x12\x0f\n\x07illegal\x18\x02 \x01(\x05\x12\x11\n\tduplicate\x18\x03 \x01(\x05*\x82\x01\n\x0eProposalMethod\x12\x1f\n\x1bPROPOSAL_METHOD_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPOSAL_METHOD_STEP\x10\x01\x12\x19\n\x15PROPOSAL_METHOD_CHAIN\x10\x02\x12\x1a\n\x16PROPOSAL_METHOD_DIRECT\x10\x03\x32k\n\x10GeneratorService\x12W\n\x08Generate\x12\".kubeofthoughts.v1.GenerateRequest\x1a#.kubeofthoughts.v1.GenerateResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/generator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\xa4\x03\n\x0fGenerateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x05state\x18\x03 \x01(\x0b\x32\x18.kubeofthoughts.v1.StateB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07samples\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x02(\x01\x12 \n\x0cmax_thoughts\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x08(\x01\x12-\n\x08sampling\x18\x06 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x07 \x01(\x04\x12\x19\n\x04\x64raw\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xc0\x84=(\x00\x12;\n\x06method\x18\t \x01(\x0e\x32!.kubeofthoughts.v1.ProposalMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x05model\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x0b \x01(\x08\x12\x16\n\x05trace\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18@\"S\n\x10GenerateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.GenerateUpdate\x12\x0b\n\x03pod\x18\x02 \x01(\t\"\xdd\x01\n\x0eGenerateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\tproposals\x18\x02 \x03(\x0b\x32\x1b.kubeofthoughts.v1.Proposal\x12+\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Dropped\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12+\n\x07\x66\x61ilure\x18\x06 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure\"E\n\x08Proposal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x13\n\x06\x61nswer\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_answer\"@\n\x07\x44ropped\x12\x11\n\tmalformed\x18\x01 \x01(\x05\x12\x0f\n\x07illegal\x18\x02 \x01(\x05\x12\x11\n\tduplicate\x18\x03 \x01(\x05*\x82\x01\n\x0eProposalMethod\x12\x1f\n\x1bPROPOSAL_METHOD_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPOSAL_METHOD_STEP\x10\x01\x12\x19\n\x15PROPOSAL_METHOD_CHAIN\x10\x02\x12\x1a\n\x16PROPOSAL_METHOD_DIRECT\x10\x03\x32k\n\x10GeneratorService\x12W\n\x08Generate\x12\".kubeofthoughts.v1.GenerateRequest\x1a#.kubeofthoughts.v1.GenerateResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,18 +51,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEREQUEST'].fields_by_name['model']._serialized_options = b'\272H\004r\002\030@'
   _globals['_GENERATEREQUEST'].fields_by_name['trace']._loaded_options = None
   _globals['_GENERATEREQUEST'].fields_by_name['trace']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_PROPOSALMETHOD']._serialized_start=983
-  _globals['_PROPOSALMETHOD']._serialized_end=1113
+  _globals['_PROPOSALMETHOD']._serialized_start=996
+  _globals['_PROPOSALMETHOD']._serialized_end=1126
   _globals['_GENERATEREQUEST']._serialized_start=127
   _globals['_GENERATEREQUEST']._serialized_end=547
   _globals['_GENERATERESPONSE']._serialized_start=549
-  _globals['_GENERATERESPONSE']._serialized_end=619
-  _globals['_GENERATEUPDATE']._serialized_start=622
-  _globals['_GENERATEUPDATE']._serialized_end=843
-  _globals['_PROPOSAL']._serialized_start=845
-  _globals['_PROPOSAL']._serialized_end=914
-  _globals['_DROPPED']._serialized_start=916
-  _globals['_DROPPED']._serialized_end=980
-  _globals['_GENERATORSERVICE']._serialized_start=1115
-  _globals['_GENERATORSERVICE']._serialized_end=1222
+  _globals['_GENERATERESPONSE']._serialized_end=632
+  _globals['_GENERATEUPDATE']._serialized_start=635
+  _globals['_GENERATEUPDATE']._serialized_end=856
+  _globals['_PROPOSAL']._serialized_start=858
+  _globals['_PROPOSAL']._serialized_end=927
+  _globals['_DROPPED']._serialized_start=929
+  _globals['_DROPPED']._serialized_end=993
+  _globals['_GENERATORSERVICE']._serialized_start=1128
+  _globals['_GENERATORSERVICE']._serialized_end=1235
 # @@protoc_insertion_point(module_scope)

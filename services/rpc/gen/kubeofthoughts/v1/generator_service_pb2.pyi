@@ -49,10 +49,12 @@ class GenerateRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., state: _Optional[_Union[_thought_pb2.State, _Mapping]] = ..., samples: _Optional[int] = ..., max_thoughts: _Optional[int] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., draw: _Optional[int] = ..., method: _Optional[_Union[ProposalMethod, str]] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
-    __slots__ = ("updates",)
+    __slots__ = ("updates", "pod")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[GenerateUpdate]
-    def __init__(self, updates: _Optional[_Iterable[_Union[GenerateUpdate, _Mapping]]] = ...) -> None: ...
+    pod: str
+    def __init__(self, updates: _Optional[_Iterable[_Union[GenerateUpdate, _Mapping]]] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class GenerateUpdate(_message.Message):
     __slots__ = ("id", "proposals", "dropped", "usage", "done", "failure")

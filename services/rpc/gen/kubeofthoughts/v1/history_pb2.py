@@ -23,29 +23,30 @@ _sym_db = _symbol_database.Default()
 
 
 from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2 as kubeofthoughts_dot_v1_dot_error__reason__pb2
+from services.rpc.gen.kubeofthoughts.v1 import generator_service_pb2 as kubeofthoughts_dot_v1_dot_generator__service__pb2
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as kubeofthoughts_dot_v1_dot_orchestrator__service__pb2
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as kubeofthoughts_dot_v1_dot_thought__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkubeofthoughts/v1/history.proto\x12\x11kubeofthoughts.v1\x1a$kubeofthoughts/v1/error_reason.proto\x1a,kubeofthoughts/v1/orchestrator_service.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\xc4\x02\n\rHistoryRecord\x12.\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SolveBegunH\x00\x12/\n\x05round\x18\x02 \x01(\x0b\x32\x1e.kubeofthoughts.v1.SearchRoundH\x00\x12\x30\n\x06parked\x18\x03 \x01(\x0b\x32\x1e.kubeofthoughts.v1.SolveParkedH\x00\x12\x32\n\x07resumed\x18\x04 \x01(\x0b\x32\x1f.kubeofthoughts.v1.SolveResumedH\x00\x12.\n\x05\x65nded\x18\x05 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SolveEndedH\x00\x12\x32\n\x07\x61waited\x18\x06 \x01(\x0b\x32\x1f.kubeofthoughts.v1.StageAwaitedH\x00\x42\x08\n\x06record\"\xa8\x01\n\nSolveBegun\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x14\n\x0crequest_hash\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0c\n\x04task\x18\x04 \x01(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\x12\x10\n\x08versions\x18\x06 \x01(\t\x12\x10\n\x08\x62\x65gun_at\x18\x07 \x01(\x01\x12\r\n\x05trace\x18\x08 \x01(\t\x12\x0f\n\x07release\x18\t \x01(\t\"r\n\x0bSearchRound\x12.\n\x04told\x18\x01 \x03(\x0b\x32 .kubeofthoughts.v1.ExpansionTold\x12\x0c\n\x04\x62\x65st\x18\x02 \x01(\t\x12\x17\n\x0f\x65lapsed_seconds\x18\x03 \x01(\x01\x12\x0c\n\x04\x61way\x18\x04 \x03(\t\"\xbb\x01\n\rExpansionTold\x12\x12\n\nthought_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64raw\x18\x02 \x01(\x05\x12\x10\n\x08\x63hildren\x18\x03 \x03(\t\x12/\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x1f.kubeofthoughts.v1.ThoughtEvent\x12\'\n\x05usage\x18\x05 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x08\"\x8c\x01\n\x0bSolveParked\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\'\n\x05usage\x18\x02 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x17\n\x0f\x65lapsed_seconds\x18\x03 \x01(\x01\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\"U\n\x0cSolveResumed\x12\x0b\n\x03pod\x18\x01 \x01(\t\x12)\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x19.kubeofthoughts.v1.Budget\x12\r\n\x05trace\x18\x03 \x01(\t\"\xec\x01\n\nSolveEnded\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.kubeofthoughts.v1.SolveStatus\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\x12\x0c\n\x04\x62\x65st\x18\x04 \x01(\t\x12\'\n\x05usage\x18\x05 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x17\n\x0f\x65lapsed_seconds\x18\x06 \x01(\x01\x12.\n\x06reason\x18\x07 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\x12\x0f\n\x07message\x18\x08 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkubeofthoughts/v1/history.proto\x12\x11kubeofthoughts.v1\x1a$kubeofthoughts/v1/error_reason.proto\x1a)kubeofthoughts/v1/generator_service.proto\x1a,kubeofthoughts/v1/orchestrator_service.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\xc4\x02\n\rHistoryRecord\x12.\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SolveBegunH\x00\x12/\n\x05round\x18\x02 \x01(\x0b\x32\x1e.kubeofthoughts.v1.SearchRoundH\x00\x12\x30\n\x06parked\x18\x03 \x01(\x0b\x32\x1e.kubeofthoughts.v1.SolveParkedH\x00\x12\x32\n\x07resumed\x18\x04 \x01(\x0b\x32\x1f.kubeofthoughts.v1.SolveResumedH\x00\x12.\n\x05\x65nded\x18\x05 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SolveEndedH\x00\x12\x32\n\x07\x61waited\x18\x06 \x01(\x0b\x32\x1f.kubeofthoughts.v1.StageAwaitedH\x00\x42\x08\n\x06record\"\xb5\x01\n\nSolveBegun\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x14\n\x0crequest_hash\x18\x02 \x01(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x0c\n\x04task\x18\x04 \x01(\t\x12\x10\n\x08strategy\x18\x05 \x01(\t\x12\x10\n\x08versions\x18\x06 \x01(\t\x12\x10\n\x08\x62\x65gun_at\x18\x07 \x01(\x01\x12\r\n\x05trace\x18\x08 \x01(\t\x12\x0f\n\x07release\x18\t \x01(\t\x12\x0b\n\x03pod\x18\n \x01(\t\"r\n\x0bSearchRound\x12.\n\x04told\x18\x01 \x03(\x0b\x32 .kubeofthoughts.v1.ExpansionTold\x12\x0c\n\x04\x62\x65st\x18\x02 \x01(\t\x12\x17\n\x0f\x65lapsed_seconds\x18\x03 \x01(\x01\x12\x0c\n\x04\x61way\x18\x04 \x03(\t\"\xee\x01\n\rExpansionTold\x12\x12\n\nthought_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64raw\x18\x02 \x01(\x05\x12\x10\n\x08\x63hildren\x18\x03 \x03(\t\x12/\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x1f.kubeofthoughts.v1.ThoughtEvent\x12\'\n\x05usage\x18\x05 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x0c\n\x04\x64one\x18\x06 \x01(\x08\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x08\x12\x31\n\x06method\x18\x08 \x01(\x0e\x32!.kubeofthoughts.v1.ProposalMethod\"\x8c\x01\n\x0bSolveParked\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\'\n\x05usage\x18\x02 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x17\n\x0f\x65lapsed_seconds\x18\x03 \x01(\x01\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\"U\n\x0cSolveResumed\x12\x0b\n\x03pod\x18\x01 \x01(\t\x12)\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x19.kubeofthoughts.v1.Budget\x12\r\n\x05trace\x18\x03 \x01(\t\"\xec\x01\n\nSolveEnded\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.kubeofthoughts.v1.SolveStatus\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05steps\x18\x03 \x03(\t\x12\x0c\n\x04\x62\x65st\x18\x04 \x01(\t\x12\'\n\x05usage\x18\x05 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12\x17\n\x0f\x65lapsed_seconds\x18\x06 \x01(\x01\x12.\n\x06reason\x18\x07 \x01(\x0e\x32\x1e.kubeofthoughts.v1.ErrorReason\x12\x0f\n\x07message\x18\x08 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kubeofthoughts.v1.history_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HISTORYRECORD']._serialized_start=172
-  _globals['_HISTORYRECORD']._serialized_end=496
-  _globals['_SOLVEBEGUN']._serialized_start=499
-  _globals['_SOLVEBEGUN']._serialized_end=667
-  _globals['_SEARCHROUND']._serialized_start=669
-  _globals['_SEARCHROUND']._serialized_end=783
-  _globals['_EXPANSIONTOLD']._serialized_start=786
-  _globals['_EXPANSIONTOLD']._serialized_end=973
-  _globals['_SOLVEPARKED']._serialized_start=976
-  _globals['_SOLVEPARKED']._serialized_end=1116
-  _globals['_SOLVERESUMED']._serialized_start=1118
-  _globals['_SOLVERESUMED']._serialized_end=1203
-  _globals['_SOLVEENDED']._serialized_start=1206
-  _globals['_SOLVEENDED']._serialized_end=1442
+  _globals['_HISTORYRECORD']._serialized_start=215
+  _globals['_HISTORYRECORD']._serialized_end=539
+  _globals['_SOLVEBEGUN']._serialized_start=542
+  _globals['_SOLVEBEGUN']._serialized_end=723
+  _globals['_SEARCHROUND']._serialized_start=725
+  _globals['_SEARCHROUND']._serialized_end=839
+  _globals['_EXPANSIONTOLD']._serialized_start=842
+  _globals['_EXPANSIONTOLD']._serialized_end=1080
+  _globals['_SOLVEPARKED']._serialized_start=1083
+  _globals['_SOLVEPARKED']._serialized_end=1223
+  _globals['_SOLVERESUMED']._serialized_start=1225
+  _globals['_SOLVERESUMED']._serialized_end=1310
+  _globals['_SOLVEENDED']._serialized_start=1313
+  _globals['_SOLVEENDED']._serialized_end=1549
 # @@protoc_insertion_point(module_scope)

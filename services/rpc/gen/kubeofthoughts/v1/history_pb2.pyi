@@ -1,4 +1,5 @@
 from services.rpc.gen.kubeofthoughts.v1 import error_reason_pb2 as _error_reason_pb2
+from services.rpc.gen.kubeofthoughts.v1 import generator_service_pb2 as _generator_service_pb2
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as _orchestrator_service_pb2
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as _thought_pb2
 from google.protobuf.internal import containers as _containers
@@ -26,7 +27,7 @@ class HistoryRecord(_message.Message):
     def __init__(self, begun: _Optional[_Union[SolveBegun, _Mapping]] = ..., round: _Optional[_Union[SearchRound, _Mapping]] = ..., parked: _Optional[_Union[SolveParked, _Mapping]] = ..., resumed: _Optional[_Union[SolveResumed, _Mapping]] = ..., ended: _Optional[_Union[SolveEnded, _Mapping]] = ..., awaited: _Optional[_Union[_orchestrator_service_pb2.StageAwaited, _Mapping]] = ...) -> None: ...
 
 class SolveBegun(_message.Message):
-    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at", "trace", "release")
+    __slots__ = ("request", "request_hash", "problem", "task", "strategy", "versions", "begun_at", "trace", "release", "pod")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     REQUEST_HASH_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +37,7 @@ class SolveBegun(_message.Message):
     BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     request_hash: str
     problem: str
@@ -45,7 +47,8 @@ class SolveBegun(_message.Message):
     begun_at: float
     trace: str
     release: str
-    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ..., trace: _Optional[str] = ..., release: _Optional[str] = ...) -> None: ...
+    pod: str
+    def __init__(self, request: _Optional[bytes] = ..., request_hash: _Optional[str] = ..., problem: _Optional[str] = ..., task: _Optional[str] = ..., strategy: _Optional[str] = ..., versions: _Optional[str] = ..., begun_at: _Optional[float] = ..., trace: _Optional[str] = ..., release: _Optional[str] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class SearchRound(_message.Message):
     __slots__ = ("told", "best", "elapsed_seconds", "away")
@@ -60,7 +63,7 @@ class SearchRound(_message.Message):
     def __init__(self, told: _Optional[_Iterable[_Union[ExpansionTold, _Mapping]]] = ..., best: _Optional[str] = ..., elapsed_seconds: _Optional[float] = ..., away: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExpansionTold(_message.Message):
-    __slots__ = ("thought_id", "draw", "children", "events", "usage", "done", "failed")
+    __slots__ = ("thought_id", "draw", "children", "events", "usage", "done", "failed", "method")
     THOUGHT_ID_FIELD_NUMBER: _ClassVar[int]
     DRAW_FIELD_NUMBER: _ClassVar[int]
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +71,7 @@ class ExpansionTold(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
     thought_id: str
     draw: int
     children: _containers.RepeatedScalarFieldContainer[str]
@@ -75,7 +79,8 @@ class ExpansionTold(_message.Message):
     usage: _thought_pb2.Usage
     done: bool
     failed: bool
-    def __init__(self, thought_id: _Optional[str] = ..., draw: _Optional[int] = ..., children: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[_Union[_orchestrator_service_pb2.ThoughtEvent, _Mapping]]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., done: _Optional[bool] = ..., failed: _Optional[bool] = ...) -> None: ...
+    method: _generator_service_pb2.ProposalMethod
+    def __init__(self, thought_id: _Optional[str] = ..., draw: _Optional[int] = ..., children: _Optional[_Iterable[str]] = ..., events: _Optional[_Iterable[_Union[_orchestrator_service_pb2.ThoughtEvent, _Mapping]]] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., done: _Optional[bool] = ..., failed: _Optional[bool] = ..., method: _Optional[_Union[_generator_service_pb2.ProposalMethod, str]] = ...) -> None: ...
 
 class SolveParked(_message.Message):
     __slots__ = ("why", "usage", "elapsed_seconds", "reason")

@@ -179,22 +179,28 @@ class SolveResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[SolveAccepted, _Mapping]] = ..., awaited: _Optional[_Union[StageAwaited, _Mapping]] = ..., thoughts: _Optional[_Union[ThoughtEvents, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[SolveResult, _Mapping]] = ..., taken_up: _Optional[_Union[SolveTakenUp, _Mapping]] = ...) -> None: ...
 
 class SolveAccepted(_message.Message):
-    __slots__ = ("solve_id", "problem", "root_id", "strategy")
+    __slots__ = ("solve_id", "problem", "root_id", "strategy", "pod", "trace")
     SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     ROOT_ID_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     solve_id: str
     problem: str
     root_id: str
     strategy: str
-    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ..., strategy: _Optional[str] = ...) -> None: ...
+    pod: str
+    trace: str
+    def __init__(self, solve_id: _Optional[str] = ..., problem: _Optional[str] = ..., root_id: _Optional[str] = ..., strategy: _Optional[str] = ..., pod: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class SolveTakenUp(_message.Message):
-    __slots__ = ("pod",)
+    __slots__ = ("pod", "trace")
     POD_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     pod: str
-    def __init__(self, pod: _Optional[str] = ...) -> None: ...
+    trace: str
+    def __init__(self, pod: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class StageAwaited(_message.Message):
     __slots__ = ("stage",)
@@ -229,18 +235,20 @@ class ThoughtEvent(_message.Message):
     def __init__(self, thought_id: _Optional[str] = ..., proposed: _Optional[_Union[ThoughtProposed, _Mapping]] = ..., merged: _Optional[_Union[ThoughtMerged, _Mapping]] = ..., evaluated: _Optional[_Union[ThoughtEvaluated, _Mapping]] = ..., validated: _Optional[_Union[ThoughtValidated, _Mapping]] = ..., pruned: _Optional[_Union[ThoughtPruned, _Mapping]] = ..., expanded: _Optional[_Union[ThoughtExpanded, _Mapping]] = ..., failed: _Optional[_Union[ThoughtFailed, _Mapping]] = ...) -> None: ...
 
 class ThoughtProposed(_message.Message):
-    __slots__ = ("parent_id", "depth", "text", "answer", "key")
+    __slots__ = ("parent_id", "depth", "text", "answer", "key", "pod")
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     parent_id: str
     depth: int
     text: str
     answer: str
     key: str
-    def __init__(self, parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+    pod: str
+    def __init__(self, parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ..., key: _Optional[str] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class ThoughtMerged(_message.Message):
     __slots__ = ("parent_id", "text")
@@ -251,20 +259,24 @@ class ThoughtMerged(_message.Message):
     def __init__(self, parent_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ThoughtEvaluated(_message.Message):
-    __slots__ = ("value", "score")
+    __slots__ = ("value", "score", "pod")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     value: _thought_pb2.Value
     score: float
-    def __init__(self, value: _Optional[_Union[_thought_pb2.Value, _Mapping]] = ..., score: _Optional[float] = ...) -> None: ...
+    pod: str
+    def __init__(self, value: _Optional[_Union[_thought_pb2.Value, _Mapping]] = ..., score: _Optional[float] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class ThoughtValidated(_message.Message):
-    __slots__ = ("verdict", "explanation")
+    __slots__ = ("verdict", "explanation", "pod")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     verdict: _thought_pb2.Verdict
     explanation: str
-    def __init__(self, verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ...) -> None: ...
+    pod: str
+    def __init__(self, verdict: _Optional[_Union[_thought_pb2.Verdict, str]] = ..., explanation: _Optional[str] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class ThoughtPruned(_message.Message):
     __slots__ = ("reason",)
@@ -439,6 +451,42 @@ class TreeThought(_message.Message):
     on_answer_path: bool
     merged: _containers.RepeatedCompositeFieldContainer[ThoughtMerged]
     def __init__(self, thought_id: _Optional[str] = ..., parent_id: _Optional[str] = ..., depth: _Optional[int] = ..., text: _Optional[str] = ..., answer: _Optional[str] = ..., value: _Optional[_Union[_thought_pb2.Value, _Mapping]] = ..., score: _Optional[float] = ..., status: _Optional[_Union[ThoughtStatus, str]] = ..., note: _Optional[str] = ..., draws: _Optional[int] = ..., usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., on_answer_path: _Optional[bool] = ..., merged: _Optional[_Iterable[_Union[ThoughtMerged, _Mapping]]] = ...) -> None: ...
+
+class GetThoughtRequest(_message.Message):
+    __slots__ = ("solve_id", "thought_id")
+    SOLVE_ID_FIELD_NUMBER: _ClassVar[int]
+    THOUGHT_ID_FIELD_NUMBER: _ClassVar[int]
+    solve_id: str
+    thought_id: str
+    def __init__(self, solve_id: _Optional[str] = ..., thought_id: _Optional[str] = ...) -> None: ...
+
+class GetThoughtResponse(_message.Message):
+    __slots__ = ("thought", "proposed", "evaluated", "validated", "elapsed_seconds", "expansion_usage", "trace", "prompts_left_out")
+    THOUGHT_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_FIELD_NUMBER: _ClassVar[int]
+    EVALUATED_FIELD_NUMBER: _ClassVar[int]
+    VALIDATED_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXPANSION_USAGE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    thought: TreeThought
+    proposed: StageReport
+    evaluated: StageReport
+    validated: StageReport
+    elapsed_seconds: float
+    expansion_usage: _thought_pb2.Usage
+    trace: str
+    prompts_left_out: str
+    def __init__(self, thought: _Optional[_Union[TreeThought, _Mapping]] = ..., proposed: _Optional[_Union[StageReport, _Mapping]] = ..., evaluated: _Optional[_Union[StageReport, _Mapping]] = ..., validated: _Optional[_Union[StageReport, _Mapping]] = ..., elapsed_seconds: _Optional[float] = ..., expansion_usage: _Optional[_Union[_thought_pb2.Usage, _Mapping]] = ..., trace: _Optional[str] = ..., prompts_left_out: _Optional[str] = ...) -> None: ...
+
+class StageReport(_message.Message):
+    __slots__ = ("prompt", "pod")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    pod: str
+    def __init__(self, prompt: _Optional[str] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class CancelSolveRequest(_message.Message):
     __slots__ = ("solve_id",)

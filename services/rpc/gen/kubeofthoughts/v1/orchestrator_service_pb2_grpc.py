@@ -70,6 +70,11 @@ class OrchestratorServiceStub:
                 request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.SerializeToString,
                 response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.FromString,
                 _registered_method=True)
+        self.GetThought = channel.unary_unary(
+                '/kubeofthoughts.v1.OrchestratorService/GetThought',
+                request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtRequest.SerializeToString,
+                response_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/kubeofthoughts.v1.OrchestratorService/ListTasks',
                 request_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.ListTasksRequest.SerializeToString,
@@ -142,6 +147,13 @@ class OrchestratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetThought(self, request, context):
+        """Tells where one thought came from: what models were asked, by which pods, when, and at what cost.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTasks(self, request, context):
         """Lists the tasks that this service can solve.
         """
@@ -193,6 +205,11 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.GetTree,
                     request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.FromString,
                     response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.SerializeToString,
+            ),
+            'GetThought': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetThought,
+                    request_deserializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtRequest.FromString,
+                    response_serializer=kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -395,6 +412,33 @@ class OrchestratorService:
             '/kubeofthoughts.v1.OrchestratorService/GetTree',
             kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeRequest.SerializeToString,
             kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetTreeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetThought(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kubeofthoughts.v1.OrchestratorService/GetThought',
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtRequest.SerializeToString,
+            kubeofthoughts_dot_v1_dot_orchestrator__service__pb2.GetThoughtResponse.FromString,
             options,
             channel_credentials,
             insecure,

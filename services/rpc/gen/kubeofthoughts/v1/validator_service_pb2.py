@@ -26,7 +26,7 @@ from services.rpc.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_v
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as kubeofthoughts_dot_v1_dot_thought__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/validator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x93\x02\n\x0fValidateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07problem\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x18\n\x06\x61nswer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12-\n\x08sampling\x18\x05 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x16\n\x05model\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x08 \x01(\x08\x12\x16\n\x05trace\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"F\n\x10ValidateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.ValidateUpdate\"\xb4\x01\n\x0eValidateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07verdict\x18\x02 \x01(\x0e\x32\x1a.kubeofthoughts.v1.Verdict\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure2k\n\x10ValidatorService\x12W\n\x08Validate\x12\".kubeofthoughts.v1.ValidateRequest\x1a#.kubeofthoughts.v1.ValidateResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)kubeofthoughts/v1/validator_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x93\x02\n\x0fValidateRequest\x12\x15\n\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04task\x18\x02 \x01(\x0b\x32 .kubeofthoughts.v1.TaskReferenceB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07problem\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\x12\x18\n\x06\x61nswer\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12-\n\x08sampling\x18\x05 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x16\n\x05model\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x08 \x01(\x08\x12\x16\n\x05trace\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"S\n\x10ValidateResponse\x12\x32\n\x07updates\x18\x01 \x03(\x0b\x32!.kubeofthoughts.v1.ValidateUpdate\x12\x0b\n\x03pod\x18\x02 \x01(\t\"\xb4\x01\n\x0eValidateUpdate\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x07verdict\x18\x02 \x01(\x0e\x32\x1a.kubeofthoughts.v1.Verdict\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.kubeofthoughts.v1.Usage\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1a.kubeofthoughts.v1.Failure2k\n\x10ValidatorService\x12W\n\x08Validate\x12\".kubeofthoughts.v1.ValidateRequest\x1a#.kubeofthoughts.v1.ValidateResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,9 +48,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALIDATEREQUEST']._serialized_start=127
   _globals['_VALIDATEREQUEST']._serialized_end=402
   _globals['_VALIDATERESPONSE']._serialized_start=404
-  _globals['_VALIDATERESPONSE']._serialized_end=474
-  _globals['_VALIDATEUPDATE']._serialized_start=477
-  _globals['_VALIDATEUPDATE']._serialized_end=657
-  _globals['_VALIDATORSERVICE']._serialized_start=659
-  _globals['_VALIDATORSERVICE']._serialized_end=766
+  _globals['_VALIDATERESPONSE']._serialized_end=487
+  _globals['_VALIDATEUPDATE']._serialized_start=490
+  _globals['_VALIDATEUPDATE']._serialized_end=670
+  _globals['_VALIDATORSERVICE']._serialized_start=672
+  _globals['_VALIDATORSERVICE']._serialized_end=779
 # @@protoc_insertion_point(module_scope)

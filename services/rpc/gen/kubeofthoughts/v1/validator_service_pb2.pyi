@@ -31,10 +31,12 @@ class ValidateRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., task: _Optional[_Union[_thought_pb2.TaskReference, _Mapping]] = ..., problem: _Optional[str] = ..., answer: _Optional[str] = ..., sampling: _Optional[_Union[_thought_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., model: _Optional[str] = ..., fresh: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class ValidateResponse(_message.Message):
-    __slots__ = ("updates",)
+    __slots__ = ("updates", "pod")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[ValidateUpdate]
-    def __init__(self, updates: _Optional[_Iterable[_Union[ValidateUpdate, _Mapping]]] = ...) -> None: ...
+    pod: str
+    def __init__(self, updates: _Optional[_Iterable[_Union[ValidateUpdate, _Mapping]]] = ..., pod: _Optional[str] = ...) -> None: ...
 
 class ValidateUpdate(_message.Message):
     __slots__ = ("id", "verdict", "explanation", "usage", "failure")
