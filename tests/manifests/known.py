@@ -19,7 +19,7 @@ TOPICS = [
     for topic in vars(settings).values()
     if isinstance(topic, type) and issubclass(topic, BaseSettings) and topic.model_fields
 ]
-OF_LIBRARIES = {"HOME", "HF_HUB_OFFLINE", "MODEL", "REVISION"}
+OF_LIBRARIES = {"HOME", "HF_HUB_OFFLINE", "MODEL", "REVISION", "FOLDER"}
 """What our images read besides settings."""
 
 

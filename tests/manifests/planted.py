@@ -67,6 +67,15 @@ def replica(kind: str, name: str) -> Callable[[list[dict]], dict]:
     return lambda build: one(build, kind, name)["spec"]["template"]["spec"]
 
 
+def remove(kind: str, name: str) -> Callable[[list[dict]], None]:
+    return lambda build: build.remove(one(build, kind, name))
+
+
+def peers_of(build: Build, policy: str) -> list[dict]:
+    """Whom a network policy lets in."""
+    return one(build, "NetworkPolicy", policy)["spec"]["ingress"][0]["from"]
+
+
 def add(**document: object) -> Callable[[list[dict]], None]:
     return lambda build: build.append({**document})
 
@@ -318,6 +327,11 @@ MISTAKES = [
         lambda build: spec(build, "generator")["volumes"][1]["persistentVolumeClaim"].update(claimName="model"),
     ),
     Mistake(
+        "a model in another folder than where it is fetched to",
+        "serves_the_model_that_is_fetched",
+        set_config("generator", "KOT_VLLM_MODEL", "/models/another"),
+    ),
+    Mistake(
         "a volume that nothing mounts",
         "names_what_is_there",
         lambda build: container(build, "evaluator")["volumeMounts"].pop(),
@@ -369,6 +383,35 @@ MISTAKES = [
         "uses_images_that_are_made",
         lambda build: replica("StatefulSet", "redis")(build)["containers"][0].update(image="redis:7"),
     ),
+    # Network policies.
+    Mistake("a Redis that may not be called", "lets_through_what_is_called", remove("NetworkPolicy", "to-redis")),
+    Mistake(
+        "a Redis that generators may not reach",
+        "lets_through_what_is_called",
+        lambda build: peers_of(build, "redis")[0]["podSelector"]["matchExpressions"][0]["values"].remove("generator"),
+    ),
+    Mistake(
+        "a Neo4j that is let through at another port",
+        "lets_through_what_is_called",
+        lambda build: one(build, "NetworkPolicy", "neo4j")["spec"]["ingress"][0]["ports"][0].update(port=7474),
+    ),
+    Mistake(
+        "a page that may not call the orchestrator",
+        "lets_through_what_is_called",
+        lambda build: one(build, "NetworkPolicy", "to-gateway")["spec"]["podSelector"]["matchExpressions"][0][
+            "values"
+        ].remove("page"),
+    ),
+    Mistake("pods that may not ask for addresses", "lets_through_what_is_called", remove("NetworkPolicy", "names")),
+    Mistake(
+        "a generator that the gateway does not reach",
+        "lets_the_gateway_in",
+        lambda build: one(build, "NetworkPolicy", "from-knative")["spec"]["podSelector"]["matchExpressions"][0][
+            "values"
+        ].remove("generator"),
+    ),
+    Mistake("nothing that is closed", "lets_nothing_else_through", remove("NetworkPolicy", "deny-all")),
+    Mistake("a Jaeger for everybody", "lets_nothing_else_through", lambda build: peers_of(build, "jaeger").append({})),
     # Safety.
     Mistake(
         "a root file system that can be written to",

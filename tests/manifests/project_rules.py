@@ -175,6 +175,15 @@ def calls_what_is_there(built: Manifests) -> Iterator[str]:
 
 
 @rule
+def serves_the_model_that_is_fetched(built: Manifests) -> Iterator[str]:
+    served = built.environment(built.revisions["generator"]).get("KOT_VLLM_MODEL", "")
+    for pod in built.pods:
+        fetched = built.environment(pod).get("FOLDER")
+        if fetched is not None and fetched != served:
+            yield f"{pod.name} puts the model into {fetched}; the generator looks into {served}"
+
+
+@rule
 def selects_what_is_there(built: Manifests) -> Iterator[str]:
     labels = {pod.labels.get(NAME) for pod in built.pods}
     for pod in built.pods:

@@ -9,7 +9,8 @@ import tomllib
 
 import knative_rules
 import kustomize
-import project_rules  # noqa: F401 - its rules are in RULES once it is imported
+import network_rules
+import project_rules
 import pytest
 from fleet import fleet
 from known import ON_BY_THEMSELVES, SWITCHED_ON
@@ -43,6 +44,9 @@ def test_a_mistake_is_found(mistake):
 
 
 def test_every_rule_finds_a_mistake():
+    assert {check.__module__ for check in RULES.values()} == {
+        module.__name__ for module in (knative_rules, network_rules, project_rules)
+    }
     assert {mistake.found_by for mistake in MISTAKES} == RULES.keys()
 
 
