@@ -58,6 +58,8 @@ class CallBegun:
     """
 
     cached: bool
+    paid_by: str = ""
+    """Names that call in its trace (a W3C traceparent); empty if it was not traced, or is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import astuple
 
 from services.core.completion import Bill
 from services.core.errors import KotError
@@ -53,7 +52,9 @@ class Generator:
                     if update.error:
                         span.fail(update.error.reason, str(update.error))
                     yield update
-            span.note({names.PROPOSALS: proposals, names.DROPPED: sum(astuple(dropped))})
+            span.note(
+                {names.PROPOSALS: proposals, names.DROPPED: dropped.malformed + dropped.illegal + dropped.duplicate}
+            )
 
     async def _draw(self, request: ProposeRequest, trace: str) -> AsyncGenerator[ProposeUpdate, None]:
         error, usage = None, Usage()

@@ -430,8 +430,8 @@ def completion_event_to_proto(event: CompletionEvent) -> language_model_service_
     """Write the beginning of a call, a piece of a completion, or an end."""
     wire = language_model_service_pb2
     match event:
-        case CallBegun(cached):
-            return wire.CompleteResponse(begun=wire.CallBegun(cached=cached))
+        case CallBegun(cached, paid_by):
+            return wire.CompleteResponse(begun=wire.CallBegun(cached=cached, paid_by=paid_by))
         case TextDelta(sample, text):
             return wire.CompleteResponse(delta=wire.TextDelta(sample=sample, text=text))
         case SampleDone(sample, tokens, truncated, probabilities):
@@ -447,7 +447,7 @@ def completion_event_from_proto(message: language_model_service_pb2.CompleteResp
     """Read the beginning of a call, a piece of a completion, or an end."""
     match message.WhichOneof("event"):
         case "begun":
-            return CallBegun(message.begun.cached)
+            return CallBegun(message.begun.cached, message.begun.paid_by)
         case "delta":
             return TextDelta(message.delta.sample, message.delta.text)
         case "sample_done":

@@ -7,15 +7,11 @@ for a thought lies within. A step that leads to a thought that was known has a s
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from services.core.thought import Thought, Usage, thought_id
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
 from services.telemetry import names, tracing
-from services.telemetry.tracing import Attributes, Tracing, traceparent
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+from services.telemetry.tracing import Attributes, Span, Tracing
 
 _UNTOLD = "untold"
 """The status of a thought that came too late to be told."""
@@ -23,14 +19,11 @@ _UNTOLD = "untold"
 
 @dataclass(slots=True, eq=False)
 class _Branch:
-    span: "Span"
-    trace: str
+    span: Span
     above: "_Branch | None"
     last_ns: int
     status: str = _UNTOLD
     usage: Usage = field(default_factory=Usage)
-    attributes: dict[str, str | bool | int | float] = field(default_factory=dict)
-    """Set when it ends, all at once: each time has its price."""
     of_many: bool = False
     """Whether it stands for many thoughts: what became of one of them says nothing of it."""
 
@@ -38,12 +31,12 @@ class _Branch:
 class Branches:
     """The spans of one solve, as one process runs it. Times are the machine's."""
 
-    def __init__(self, by: Tracing, span: "Span", root_id: str) -> None:
+    def __init__(self, by: Tracing, span: Span, root_id: str) -> None:
         self._by = by
-        self.trace = traceparent(span)
+        self.trace = span.trace
         """Names the whole: a solve that is taken up again links to it."""
         self._root_id = root_id
-        self._root = _Branch(span, self.trace, None, time.time_ns(), "open")
+        self._root = _Branch(span, None, span.start_ns, "open")
         self._branches = {root_id: self._root}
         self._levels: dict[int, _Branch] = {}
 
@@ -52,7 +45,7 @@ class Branches:
         branch = self._branches.get(expanded_id)
         if branch is None:
             branch = self._stand_in(expanded_id, tree)
-        return branch.trace
+        return branch.span.trace
 
     def born(self, parent_id: str, text: str, depth: int) -> str:
         """Begin a thought's span; returns where the requests that judge it belong."""
@@ -60,7 +53,7 @@ class Branches:
         branch = self._branches.get(child_id)
         if branch is None:
             self._branches[child_id] = branch = self._begin(parent, depth, child_id)
-        return branch.trace
+        return branch.span.trace
 
     def told(self, events: Iterable[Event]) -> None:
         """Write down what became of thoughts."""
@@ -80,7 +73,7 @@ class Branches:
         """End every span, each when the last of its subtree has ended."""
         for answer_id in answer_ids:
             if (branch := self._branches.get(answer_id)) and not branch.of_many:
-                branch.attributes[names.ON_ANSWER_PATH] = True
+                branch.span.attributes[names.ON_ANSWER_PATH] = True
         self._root.usage, self._root.status = usage, status
         # That of many thoughts ends once.
         for branch in reversed(dict.fromkeys([*self._branches.values(), *self._levels.values()])):
@@ -90,8 +83,9 @@ class Branches:
         self._end(self._root)
 
     def _end(self, branch: _Branch) -> None:
-        cost = spent(branch.usage) if branch.usage.model_calls or branch.usage.cache_hits else {}
-        branch.span.set_attributes({**branch.attributes, names.STATUS: branch.status, **cost})
+        branch.span.attributes[names.STATUS] = branch.status
+        if branch.usage.model_calls or branch.usage.cache_hits:
+            branch.span.note(spent(branch.usage))
         branch.span.end(branch.last_ns)
         if branch.above:
             branch.above.last_ns = max(branch.above.last_ns, branch.last_ns)
@@ -99,17 +93,15 @@ class Branches:
     def _begin(self, parent: _Branch, depth: int, child_id: str, **more: bool) -> _Branch:
         if len(self._branches) >= self._by.most_spans:
             return self._level(depth)
-        now = time.time_ns()
         attributes: Attributes = {names.THOUGHT_ID: child_id, names.DEPTH: depth, **more}
-        span = self._by.start(names.THOUGHT, parent.trace, attributes, start_ns=now)
-        return _Branch(span, traceparent(span), parent, now)
+        span = self._by.start(names.THOUGHT, parent.span.trace, attributes)
+        return _Branch(span, parent, span.start_ns)
 
     def _level(self, depth: int) -> _Branch:
         """Return the span of a depth, below that of the solve, for thoughts that have none of their own."""
         if depth not in self._levels:
-            now = time.time_ns()
-            span = self._by.start(names.LEVEL, self.trace, {names.DEPTH: depth}, start_ns=now)
-            self._levels[depth] = _Branch(span, traceparent(span), self._root, now, "open", of_many=True)
+            span = self._by.start(names.LEVEL, self.trace, {names.DEPTH: depth})
+            self._levels[depth] = _Branch(span, self._root, span.start_ns, "open", of_many=True)
         return self._levels[depth]
 
     def _stand_in(self, missing_id: str, tree: Tree) -> _Branch:
@@ -130,10 +122,10 @@ class Branches:
             return
         step.status, step.last_ns = "merged", now
         if known:
-            step.span.add_link(known.span.get_span_context())
+            step.span.link(known.span.trace)
 
     def _note(self, branch: _Branch, event: Event) -> None:
-        attributes = branch.attributes
+        attributes = branch.span.attributes
         match event:
             case Proposed(thought):
                 branch.status = "open"
@@ -149,7 +141,7 @@ class Branches:
                 branch.status, attributes[names.NOTE] = "pruned", reason
             case Failed(_, reason, message):
                 branch.status = "failed"
-                tracing.set_failed(branch.span, str(reason), message)
+                branch.span.fail(str(reason), message)
             case Expanded(_, draw, _, usage):
                 branch.usage += usage
                 attributes[names.DRAWS] = draw + 1
@@ -164,11 +156,11 @@ def begin(root: Thought, attributes: Attributes, *, parent: str, previous: str) 
     if by is None:
         return None
     span = by.start(names.SOLVE, parent, attributes, links=[previous] if previous else [])
-    if not span.is_recording():
+    if not span.trace:
         return None
-    span.set_attributes({names.THOUGHT_ID: root.id, names.DEPTH: 0})
+    span.note({names.THOUGHT_ID: root.id, names.DEPTH: 0})
     if by.with_content:
-        span.set_attribute(names.PROBLEM, root.text)
+        span.note({names.PROBLEM: root.text})
     return Branches(by, span, root.id)
 
 

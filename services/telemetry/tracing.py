@@ -2,27 +2,29 @@
 
 What belongs where in a trace is said by W3C traceparents that requests carry: a batch serves many branches at a time,
 so neither a call's metadata nor a task's context could say it.
+
+A span that is under way is a light object of this module's, which one task alone writes to; `exporting` makes one of
+OpenTelemetry's of it when it ends.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+import random
+import re
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
 
+from services.telemetry import names
 from services.telemetry.resource import resource_of
 
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Span, SpanContext, Tracer
+Value = str | bool | int | float | Sequence[str]
+Attributes = Mapping[str, Value]
 
-QUEUE = 65_536
-"""Spans that wait to be sent, at most; many end when a solve does."""
-BATCH = 2048
-"""Spans that are sent at a time."""
-SEND_SECONDS = 5.0
-"""How long sending may take, and how long a process waits for it in the end."""
-
-Attributes = Mapping[str, str | bool | int | float | Sequence[str]]
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+"""Version, trace, span, flags, as W3C Trace Context writes them."""
+_SAMPLED = 1
+"""The flag that says so."""
 
 
 class TraceSettings(Protocol):
@@ -50,54 +52,114 @@ class TraceSettings(Protocol):
 
 
 class Tracing:
-    """What makes spans and sends them."""
+    """What begins spans, and has them sent when they end."""
 
     def __init__(self, settings: TraceSettings, *, service: str, pod: str, revision: str) -> None:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+        from services.telemetry.exporting import Exporting
 
         self.most_spans = settings.trace_spans
         self.with_content = settings.trace_content
-        self._provider: TracerProvider = TracerProvider(
+        self.exporting = Exporting(
+            settings.traces_endpoint,
+            share=settings.trace_share,
             resource=resource_of(service=service, pod=pod, revision=revision),
-            sampler=ParentBased(TraceIdRatioBased(settings.trace_share)),
-            span_limits=SpanLimits(max_attribute_length=4000),
-            shutdown_on_exit=False,
         )
-        exporter = OTLPSpanExporter(
-            endpoint=settings.traces_endpoint,
-            insecure=not settings.traces_endpoint.startswith("https://"),
-            timeout=SEND_SECONDS,
-        )
-        self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=QUEUE, max_export_batch_size=BATCH, schedule_delay_millis=500)
-        )
-        self._tracer: Tracer = self._provider.get_tracer("kube-of-thoughts")
+        self._random = random.Random()
 
     def start(
-        self,
-        name: str,
-        parent: str,
-        attributes: Attributes | None = None,
-        *,
-        links: Sequence[str] = (),
-        start_ns: int | None = None,
+        self, name: str, parent: str, attributes: Attributes | None = None, *, links: Sequence[str] = ()
     ) -> "Span":
-        """Begin a span below the one that the traceparent `parent` names; without one, a trace."""
-        from opentelemetry.trace import Link
+        """Begin a span below the one that the traceparent `parent` names; without one, a trace.
 
-        linked = [Link(context) for context in map(_context, links) if context]
-        return self._tracer.start_span(
-            name, _below(parent), attributes=dict(attributes or {}), links=linked, start_time=start_ns
-        )
+        Whether a trace is sampled is decided where it begins: of one that is not, nothing is recorded.
+        """
+        if above := _TRACEPARENT.fullmatch(parent):
+            trace_id, parent_id, flags = above.groups()
+            sampled = bool(int(flags, 16) & _SAMPLED)
+        else:
+            number = self._random.getrandbits(128)
+            trace_id, parent_id = f"{number:032x}", ""
+            sampled = self.exporting.samples(number, name)
+        if not sampled:
+            return NOTHING
+        span = Span(self, name, trace_id, parent_id, f"{self._random.getrandbits(64):016x}")
+        if attributes:
+            span.attributes.update(attributes)
+        for link in links:
+            span.link(link)
+        return span
 
     def close(self) -> None:
         """Send what is left, as far as that is possible in a short time. Blocks."""
-        self._provider.force_flush(round(SEND_SECONDS * 1000))
-        self._provider.shutdown()
+        self.exporting.close()
 
+
+class Span:
+    """What is recorded of something that takes its time; or nothing, if `trace` is empty.
+
+    As a context, it ends with it; errors are its status.
+    """
+
+    __slots__ = ("_by", "attributes", "error", "id", "links", "name", "parent_id", "start_ns", "trace", "trace_id")
+
+    def __init__(self, by: Tracing | None, name: str, trace_id: str, parent_id: str, span_id: str) -> None:
+        self._by = by
+        self.name = name
+        self.trace_id = trace_id
+        """32 hexadecimal digits."""
+        self.parent_id = parent_id
+        """16 hexadecimal digits; empty where a trace begins."""
+        self.id = span_id
+        """16 hexadecimal digits."""
+        self.trace = f"00-{trace_id}-{span_id}-01" if by else ""
+        """Its traceparent, which names it to what belongs below it."""
+        self.start_ns = time.time_ns()
+        """Nanoseconds since 1970."""
+        self.attributes: dict[str, Value] = {}
+        self.links: list[tuple[str, str]] = []
+        """The traces and ids of spans elsewhere."""
+        self.error: str | None = None
+        """What went wrong, if anything did."""
+
+    def note(self, attributes: Attributes) -> None:
+        """Add attributes."""
+        if self._by:
+            self.attributes.update(attributes)
+
+    @property
+    def with_content(self) -> bool:
+        """Whether what was said is to be noted, too."""
+        return self._by is not None and self._by.with_content
+
+    def link(self, trace: str) -> None:
+        """Link to the span that a traceparent names; to nothing if it is none."""
+        if self._by and (named := _TRACEPARENT.fullmatch(trace)):
+            self.links.append((named[1], named[2]))
+
+    def fail(self, kind: str, message: str) -> None:
+        """Say that it failed."""
+        if self._by:
+            self.attributes[names.ERROR] = kind
+            self.error = message
+
+    def end(self, end_ns: int | None = None) -> None:
+        """Have it sent: as it is now, and as having ended at `end_ns`, now if left out. Once."""
+        if self._by:
+            self._by.exporting.take(self, time.time_ns() if end_ns is None else end_ns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None
+    ) -> None:
+        if kind:
+            self.fail(kind.__name__, str(error))
+        self.end()
+
+
+NOTHING = Span(None, "", "", "", "")
+"""Where nothing is recorded."""
 
 _tracing: Tracing | None = None
 
@@ -122,80 +184,8 @@ def current() -> Tracing | None:
     return _tracing
 
 
-class Recorded:
-    """A span, or nothing."""
-
-    def __init__(self, span: "Span | None" = None) -> None:
-        self._span = span
-        self.trace = traceparent(span) if span else ""
-        """Names it to what belongs below it; empty if it is not traced."""
-
-    def note(self, attributes: Attributes) -> None:
-        """Add attributes."""
-        if self._span:
-            self._span.set_attributes(dict(attributes))
-
-    def content(self, attributes: Attributes) -> None:
-        """Add what was said, if the settings want that in traces."""
-        if self._span and _tracing and _tracing.with_content:
-            self._span.set_attributes(dict(attributes))
-
-    def fail(self, kind: str, message: str) -> None:
-        """Say that it failed."""
-        if self._span:
-            set_failed(self._span, kind, message)
-
-
-_NOTHING = Recorded()
-
-
-@contextmanager
-def span(name: str, parent: str, attributes: Attributes | None = None) -> Iterator[Recorded]:
-    """Record what happens meanwhile below `parent`; nothing, if that is not traced. Errors are its status."""
+def span(name: str, parent: str, attributes: Attributes | None = None) -> Span:
+    """Begin a span below `parent`, to be used as a context; `NOTHING`, if that is not traced."""
     if _tracing is None or not parent:
-        yield _NOTHING
-        return
-    recorded = _tracing.start(name, parent, attributes)
-    try:
-        yield Recorded(recorded)
-    except BaseException as error:
-        set_failed(recorded, type(error).__name__, str(error))
-        raise
-    finally:
-        recorded.end()
-
-
-def set_failed(recorded: "Span", kind: str, message: str) -> None:
-    """Give a span the status of an error."""
-    from opentelemetry.trace import Status, StatusCode
-
-    recorded.set_attribute("error.type", kind)
-    recorded.set_status(Status(StatusCode.ERROR, message))
-
-
-def traceparent(recorded: "Span") -> str:
-    """Return what names a span to others; empty if nobody records it."""
-    context = recorded.get_span_context()
-    if not context.trace_flags.sampled:
-        return ""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-
-
-def _context(parent: str) -> "SpanContext | None":
-    """Return the context of a span of which its traceparent is all that is known; None if it is none."""
-    from opentelemetry.trace import SpanContext, TraceFlags
-
-    try:
-        version, trace_id, span_id, flags = parent.split("-")
-        found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
-    except ValueError:
-        return None
-    return found if found.is_valid and version != "ff" else None
-
-
-def _below(parent: str) -> "Context":
-    from opentelemetry.context import Context
-    from opentelemetry.trace import NonRecordingSpan, set_span_in_context
-
-    above = _context(parent)
-    return set_span_in_context(NonRecordingSpan(above), Context()) if above else Context()
+        return NOTHING
+    return _tracing.start(name, parent, attributes)

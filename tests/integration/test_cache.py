@@ -188,7 +188,9 @@ class TestHits:
         ends = [SampleDone(0, 300), SampleDone(1, 300), CompletionDone(20)]
         stored = encode([CallBegun(cached=False), *events, *ends])
         assert len(stored) < 100 * len("a line of text\n") + 60
-        assert decode(stored) == [*(TextDelta(sample, "a line of text\n" * 50) for sample in (0, 1)), *ends]
+        texts = [TextDelta(sample, "a line of text\n" * 50) for sample in (0, 1)]
+        assert decode(stored) == [CallBegun(cached=True), *texts, *ends]
+        assert decode(encode([*texts, *ends], "a-trace")) == [CallBegun(cached=True, paid_by="a-trace"), *texts, *ends]
 
 
 async def ask_bare(model, request=REQUEST):
@@ -204,6 +206,25 @@ class TestSingleFlight:
         assert asked.started == 1
         assert [cached for cached, _ in answers].count(False) == 1
         assert all(said == answers[0][1] for _, said in answers)
+
+    async def test_who_does_not_pay_is_told_which_call_does(self):
+        asked = SteppedModel()
+        model = CachedModel(asked, memory())
+
+        async def begin(trace):
+            return await anext(answer := model.complete(replace(REQUEST, trace=trace))), answer
+
+        paying, first = await begin("paying")
+        joining, second = await begin("joining")
+        for _ in range(asked.lines):
+            asked.let.release()
+        for answer in (first, second):
+            async for _ in answer:
+                pass
+        later, third = await begin("later")
+        await third.aclose()
+        assert paying == CallBegun(cached=False)
+        assert joining == later == CallBegun(cached=True, paid_by="paying")
 
     async def test_who_joins_late_gets_what_has_come_and_then_the_rest(self):
         asked = SteppedModel()

@@ -19,7 +19,7 @@ from services.core.tree import Expanded, Proposed, Pruned
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.telemetry import names, tracing
+from services.telemetry import exporting, names, tracing
 from services.telemetry.branch import Branches
 
 SMALL = {"completion_tokens": 3000}
@@ -107,7 +107,7 @@ async def receiver():
 @contextmanager
 def services(folder, received, **environment):
     endpoint = f"http://127.0.0.1:{received.port}"
-    with four_processes(folder, KOT_TRACES_ENDPOINT=endpoint, KOT_CACHE="none", **environment) as running:
+    with four_processes(folder, **{"KOT_TRACES_ENDPOINT": endpoint, "KOT_CACHE": "none", **environment}) as running:
         yield running
 
 
@@ -169,6 +169,23 @@ async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_servi
             run.result.usage.completion_tokens
         )
         assert root.attributes[names.COMPLETION_TOKENS] == run.result.usage.completion_tokens
+
+
+async def test_a_hit_links_to_the_call_that_paid(tmp_path):
+    async with receiver() as received:
+        with services(tmp_path, received, KOT_CACHE="memory") as running:
+            for _ in range(2):
+                run = await solve(running[0].target, WIDE, budget=ENOUGH)
+            await ended(running)
+        first, second = received.solves
+        assert run.result.usage.cache_hits > 0
+        paid = {span.id: span for span in received.spans if span.attributes.get(names.CACHED) is False}
+        hits = [span for span in received.spans if span.attributes.get(names.CACHED)]
+        for hit in hits:
+            [link] = hit.links
+            assert (paid[link].name, paid[link].service) == (hit.name, hit.service)
+            assert hit.linked_traces == [paid[link].trace]
+        assert [first.trace] in [hit.linked_traces for hit in hits if hit.trace == second.trace]
 
 
 async def test_what_was_said_is_in_a_trace_only_if_that_is_wanted(tmp_path):
@@ -250,13 +267,49 @@ async def test_beyond_the_cap_each_depth_has_one_span(tmp_path):
         assert len(run.tree) > 20
 
 
+@asynccontextmanager
+async def tracing_to(received, **changes):
+    """What traces in this process; when this is over, all of it was received."""
+    wanted = {"traces_endpoint": f"http://127.0.0.1:{received.port}", "trace_share": 1.0, "trace_spans": 3}
+    settings = SimpleNamespace(**wanted | {"trace_content": True} | changes)
+    by = tracing.Tracing(settings, service="kot", pod="local", revision="")
+    yield by
+    await asyncio.to_thread(by.close)
+
+
+async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
+    noted = {"text": "é", "no": False, "number": -7, "large": 2**62, "part": 0.25, "texts": ["a", "b"]}
+    trace, above = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    async with receiver() as received, tracing_to(received) as by:
+        with by.start("one", f"00-{trace}-{above}-01", noted) as one:
+            one.note({"long": "é" * (exporting.LONGEST_TEXT + 1)})
+            one.link(f"00-{above * 2}-{trace[:16]}-00")
+            one.link("nonsense")
+        with pytest.raises(ValueError, match="so"), by.start("two", one.trace):
+            raise ValueError("so")
+        for unsampled in (f"00-{trace}-{above}-00", f"00-{trace}-{above}-fe"):
+            by.start("none", unsampled).end()
+    one, two = sorted(received.spans, key=lambda span: span.start)
+    assert [each.string_value for each in one.attributes.pop("texts").values] == noted.pop("texts")
+    assert one.attributes == {**noted, "long": "é" * exporting.LONGEST_TEXT}
+    assert (one.trace, one.parent, one.failed) == (trace, above, False)
+    assert (one.linked_traces, one.links) == ([above * 2], [trace[:16]])
+    assert (two.trace, two.parent, two.failed) == (trace, one.id, True)
+    assert two.attributes == {names.ERROR: "ValueError"}
+    assert caplog.messages == []
+
+
+async def test_the_share_of_traces_that_is_wanted_is_begun():
+    async with receiver() as received:
+        for share, least, most in ((0.0, 0, 0), (0.5, 300, 700), (1.0, 1000, 1000)):
+            async with tracing_to(received, trace_share=share) as by:
+                assert least <= sum(bool(by.start("begun", "").trace) for _ in range(1000)) <= most
+
+
 async def test_the_span_of_a_depth_ends_once_and_does_not_say_what_became_of_one_thought(caplog):
     root = Thought.root("p")
     children = [root.child(Proposal(text, key=text)) for text in "abcd"]
-    async with receiver() as received:
-        endpoint = f"http://127.0.0.1:{received.port}"
-        wanted = SimpleNamespace(traces_endpoint=endpoint, trace_share=1.0, trace_spans=3, trace_content=True)
-        by = tracing.Tracing(wanted, service="kot", pod="local", revision="")
+    async with receiver() as received, tracing_to(received) as by:
         branches = Branches(by, by.start(names.SOLVE, ""), root.id)
         for child in children:
             branches.born(root.id, child.text, 1)
@@ -264,7 +317,6 @@ async def test_the_span_of_a_depth_ends_once_and_does_not_say_what_became_of_one
                 [Proposed(child), Pruned(child.id, "worse"), Expanded(child.id, 0, Dropped(), Usage(model_calls=1))]
             )
         branches.end("SOLVED", Usage(), [child.id for child in children])
-        await asyncio.to_thread(by.close)
     [level] = [span for span in received.spans if span.name == names.LEVEL]
     assert level.attributes[names.STATUS] == "open"
     assert level.attributes[names.MODEL_CALLS] == 2

@@ -84,11 +84,11 @@ class CachedModel:
         flight = self._flights.get(key)
         joins = flight is not None
         if flight is None:
-            flight = self._flights[key] = _Flight(lambda put: self._fly(key, request, put))
+            flight = self._flights[key] = _Flight(lambda put: self._fly(key, request, put), request.trace)
         flight.readers += 1
         try:
             if joins:
-                yield CallBegun(cached=True)
+                yield CallBegun(cached=True, paid_by=flight.trace)
             async with aclosing(flight.read()) as events:
                 async for event in events:
                     if not (joins and isinstance(event, CallBegun)):
@@ -115,7 +115,7 @@ class CachedModel:
             put(CallBegun(cached=False))
             events = await self._ask(key, claim, request, put)
             if events and isinstance(events[-1], CompletionDone):
-                await self._cache.keep(key, claim, encode(events))
+                await self._cache.keep(key, claim, encode(events, request.trace))
                 settled = True
         finally:
             # Whoever asks from now on looks into the cache.
@@ -132,7 +132,7 @@ class CachedModel:
                 return []
             await asyncio.sleep(min(max((now() - begun) / 4, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS))
         try:
-            return [CallBegun(cached=True), *decode(found)]
+            return decode(found)
         except ValueError as error:
             structlog.get_logger().warning("cache_damaged", key=key, message=str(error))
             return []
@@ -168,10 +168,14 @@ class CachedModel:
 
 
 class _Flight:
-    """One request under way, and what has come of it; it ends with `task`, which must be cancelled with `readers` 0."""
+    """One request under way, and what has come of it; it ends with `task`, which must be cancelled with `readers` 0.
 
-    def __init__(self, fly: Callable[[Put], Coroutine[Any, Any, None]]) -> None:
+    `trace` names the call of who began it.
+    """
+
+    def __init__(self, fly: Callable[[Put], Coroutine[Any, Any, None]], trace: str) -> None:
         self.readers = 0
+        self.trace = trace
         self.task = asyncio.create_task(fly(self._put))
         self.task.add_done_callback(self._land)
         self._events: list[CompletionEvent] = []

@@ -14,7 +14,7 @@ from services.core.ports import (
     TextDelta,
 )
 from services.telemetry import names, tracing
-from services.telemetry.tracing import Attributes, Recorded
+from services.telemetry.tracing import Attributes, Span
 
 
 class TracedModel:
@@ -33,7 +33,8 @@ class TracedModel:
                     yield event
             return
         with tracing.span(f"{names.COMPLETE} {self.name}", request.trace, self._asked(request)) as span:
-            span.content({names.PROMPT: request.prompt})
+            if span.with_content:
+                span.note({names.PROMPT: request.prompt})
             below = replace(request, trace=span.trace)
             answer = _Answer(span)
             async with aclosing(self._model.complete(below)) as events:
@@ -60,19 +61,21 @@ class TracedModel:
 class _Answer:
     """What a call's span says of its answer."""
 
-    def __init__(self, span: Recorded) -> None:
+    def __init__(self, span: Span) -> None:
         self._span = span
         self._tokens = 0
         self._texts: dict[int, str] = {}
 
     def take(self, event: CompletionEvent) -> None:
         match event:
-            case CallBegun(cached):
+            case CallBegun(cached, paid_by):
                 self._span.note({names.CACHED: cached})
-            case TextDelta(sample, text):
+                self._span.link(paid_by)
+            case TextDelta(sample, text) if self._span.with_content:
                 self._texts[sample] = self._texts.get(sample, "") + text
             case SampleDone(_, tokens):
                 self._tokens += tokens
             case CompletionDone(prompt_tokens):
                 self._span.note({names.PROMPT_TOKENS: prompt_tokens, names.COMPLETION_TOKENS: self._tokens})
-                self._span.content({names.COMPLETIONS: list(self._texts.values())})
+                if self._span.with_content:
+                    self._span.note({names.COMPLETIONS: list(self._texts.values())})

@@ -26,7 +26,7 @@ from services.rpc.gen.buf.validate import validate_pb2 as buf_dot_validate_dot_v
 from services.rpc.gen.kubeofthoughts.v1 import thought_pb2 as kubeofthoughts_dot_v1_dot_thought__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.kubeofthoughts/v1/language_model_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x89\x02\n\x0f\x43ompleteRequest\x12\x1b\n\x06prompt\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1b\n\x07samples\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x02(\x01\x12-\n\x08sampling\x18\x03 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x1e\n\x04stop\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x04\"\x06r\x04\x10\x01\x18@\x12 \n\x06labels\x18\x06 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18@\x12\x16\n\x05model\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x08 \x01(\x08\x12\x16\n\x05trace\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xe2\x01\n\x10\x43ompleteResponse\x12-\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x1c.kubeofthoughts.v1.TextDeltaH\x00\x12\x34\n\x0bsample_done\x18\x02 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SampleDoneH\x00\x12\x31\n\x04\x64one\x18\x03 \x01(\x0b\x32!.kubeofthoughts.v1.CompletionDoneH\x00\x12-\n\x05\x62\x65gun\x18\x04 \x01(\x0b\x32\x1c.kubeofthoughts.v1.CallBegunH\x00\x42\x07\n\x05\x65vent\"\x1b\n\tCallBegun\x12\x0e\n\x06\x63\x61\x63hed\x18\x01 \x01(\x08\")\n\tTextDelta\x12\x0e\n\x06sample\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\"g\n\nSampleDone\x12\x0e\n\x06sample\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x1b\n\x13label_probabilities\x18\x04 \x03(\x01\";\n\x0e\x43ompletionDone\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x12\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08\x42\x02\x18\x01\x32m\n\x14LanguageModelService\x12U\n\x08\x43omplete\x12\".kubeofthoughts.v1.CompleteRequest\x1a#.kubeofthoughts.v1.CompleteResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.kubeofthoughts/v1/language_model_service.proto\x12\x11kubeofthoughts.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fkubeofthoughts/v1/thought.proto\"\x89\x02\n\x0f\x43ompleteRequest\x12\x1b\n\x06prompt\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12\x1b\n\x07samples\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80\x02(\x01\x12-\n\x08sampling\x18\x03 \x01(\x0b\x32\x1b.kubeofthoughts.v1.Sampling\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x1e\n\x04stop\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x04\"\x06r\x04\x10\x01\x18@\x12 \n\x06labels\x18\x06 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18@\x12\x16\n\x05model\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\r\n\x05\x66resh\x18\x08 \x01(\x08\x12\x16\n\x05trace\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xe2\x01\n\x10\x43ompleteResponse\x12-\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x1c.kubeofthoughts.v1.TextDeltaH\x00\x12\x34\n\x0bsample_done\x18\x02 \x01(\x0b\x32\x1d.kubeofthoughts.v1.SampleDoneH\x00\x12\x31\n\x04\x64one\x18\x03 \x01(\x0b\x32!.kubeofthoughts.v1.CompletionDoneH\x00\x12-\n\x05\x62\x65gun\x18\x04 \x01(\x0b\x32\x1c.kubeofthoughts.v1.CallBegunH\x00\x42\x07\n\x05\x65vent\",\n\tCallBegun\x12\x0e\n\x06\x63\x61\x63hed\x18\x01 \x01(\x08\x12\x0f\n\x07paid_by\x18\x02 \x01(\t\")\n\tTextDelta\x12\x0e\n\x06sample\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\"g\n\nSampleDone\x12\x0e\n\x06sample\x18\x01 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x1b\n\x13label_probabilities\x18\x04 \x03(\x01\";\n\x0e\x43ompletionDone\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x12\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08\x42\x02\x18\x01\x32m\n\x14LanguageModelService\x12U\n\x08\x43omplete\x12\".kubeofthoughts.v1.CompleteRequest\x1a#.kubeofthoughts.v1.CompleteResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,13 +52,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLETERESPONSE']._serialized_start=400
   _globals['_COMPLETERESPONSE']._serialized_end=626
   _globals['_CALLBEGUN']._serialized_start=628
-  _globals['_CALLBEGUN']._serialized_end=655
-  _globals['_TEXTDELTA']._serialized_start=657
-  _globals['_TEXTDELTA']._serialized_end=698
-  _globals['_SAMPLEDONE']._serialized_start=700
-  _globals['_SAMPLEDONE']._serialized_end=803
-  _globals['_COMPLETIONDONE']._serialized_start=805
-  _globals['_COMPLETIONDONE']._serialized_end=864
-  _globals['_LANGUAGEMODELSERVICE']._serialized_start=866
-  _globals['_LANGUAGEMODELSERVICE']._serialized_end=975
+  _globals['_CALLBEGUN']._serialized_end=672
+  _globals['_TEXTDELTA']._serialized_start=674
+  _globals['_TEXTDELTA']._serialized_end=715
+  _globals['_SAMPLEDONE']._serialized_start=717
+  _globals['_SAMPLEDONE']._serialized_end=820
+  _globals['_COMPLETIONDONE']._serialized_start=822
+  _globals['_COMPLETIONDONE']._serialized_end=881
+  _globals['_LANGUAGEMODELSERVICE']._serialized_start=883
+  _globals['_LANGUAGEMODELSERVICE']._serialized_end=992
 # @@protoc_insertion_point(module_scope)

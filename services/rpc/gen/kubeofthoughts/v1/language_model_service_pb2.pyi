@@ -43,10 +43,12 @@ class CompleteResponse(_message.Message):
     def __init__(self, delta: _Optional[_Union[TextDelta, _Mapping]] = ..., sample_done: _Optional[_Union[SampleDone, _Mapping]] = ..., done: _Optional[_Union[CompletionDone, _Mapping]] = ..., begun: _Optional[_Union[CallBegun, _Mapping]] = ...) -> None: ...
 
 class CallBegun(_message.Message):
-    __slots__ = ("cached",)
+    __slots__ = ("cached", "paid_by")
     CACHED_FIELD_NUMBER: _ClassVar[int]
+    PAID_BY_FIELD_NUMBER: _ClassVar[int]
     cached: bool
-    def __init__(self, cached: _Optional[bool] = ...) -> None: ...
+    paid_by: str
+    def __init__(self, cached: _Optional[bool] = ..., paid_by: _Optional[str] = ...) -> None: ...
 
 class TextDelta(_message.Message):
     __slots__ = ("sample", "text")
