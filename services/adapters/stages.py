@@ -4,7 +4,6 @@ A batch whose stage cannot be reached is sent again, without the requests that a
 proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.
 """
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, TypedDict, TypeVar
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from services.adapters.places import Places
 from services.core.errors import Overloaded, WorkerUnavailable
 from services.core.ports import (
     EvaluateRequest,
@@ -62,8 +62,9 @@ class _Connection:
 class _Stage(ABC):
     """One service: its channels, deadline and retries, and how many calls it gets at a time, first come first served.
 
-    However many solves there are, a stage is not asked more than it takes: what has no place waits here. Before a call
-    is tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew.
+    However many solves there are, a stage is not asked more than it takes: what has no place waits here. A call that it
+    refuses while others of ours are there is one too many, and has the next place; that is no attempt. Before a call is
+    tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew.
     """
 
     name: str
@@ -73,7 +74,7 @@ class _Stage(ABC):
         self._absence = absence
         self._timeout = timeout
         self._attempts = attempts
-        self._places = asyncio.Semaphore(calls)
+        self._places = Places(calls)
         channels = [dial(target, apart=True) for _ in range(ceil(calls / CALLS_PER_CONNECTION))]
         self._connections = [_Connection(channel, self._method(channel)) for channel in channels]
 
@@ -105,30 +106,47 @@ class _Stage(ABC):
             if attempt.retry_state.attempt_number > 1 and self._absence:
                 await self.wake(self._absence)
             with attempt:
-                async with self._place() as method:
-                    timeout = time_left(self._timeout)
-                    call = method(iter(list(messages())), timeout=timeout, metadata=release.metadata())
-                    try:
-                        async for message in call:
-                            yield [read(update, message.pod) for update in message.updates]
-                    except grpc.aio.AioRpcError as error:
-                        raise from_rpc_error(error, f"the {self.name} at {self._target}") from error
-                    finally:
-                        call.cancel()
+                async with aclosing(self._attempt(messages, read)) as ready:
+                    async for updates in ready:
+                        yield updates
+
+    async def _attempt(
+        self, messages: Callable[[], Iterable[Any]], read: Callable[[Any, str], Update]
+    ) -> AsyncGenerator[list[Update], None]:
+        """Send the batch until it is not refused, or refused though the stage has nothing else of ours."""
+        refused = answered = False
+        while not answered:
+            async with self._place(first=refused) as method:
+                timeout = time_left(self._timeout)
+                call = method(iter(list(messages())), timeout=timeout, metadata=release.metadata())
+                try:
+                    async for message in call:
+                        answered = True
+                        yield [read(update, message.pod) for update in message.updates]
+                    self._places.grow()
+                    return
+                except grpc.aio.AioRpcError as error:
+                    failure = from_rpc_error(error, f"the {self.name} at {self._target}")
+                    refused = isinstance(failure, WorkerUnavailable | Overloaded) and not answered
+                    if not refused or not self._places.shrink():
+                        raise failure from error
+                finally:
+                    call.cancel()
 
     @asynccontextmanager
-    async def _place(self) -> AsyncGenerator[Callable[..., Any], None]:
+    async def _place(self, *, first: bool) -> AsyncGenerator[Callable[..., Any], None]:
         """Wait for a place, and keep it while the context lasts; gives the method on a connection that has room."""
         begun = time.perf_counter()
-        async with self._places:
+        await self._places.take(first=first)
+        connection = next(each for each in self._connections if each.calls < CALLS_PER_CONNECTION)
+        connection.calls += 1
+        try:
             metrics.add(instruments.STAGE_WAIT, time.perf_counter() - begun, stage=self.name)
-            connection = next(each for each in self._connections if each.calls < CALLS_PER_CONNECTION)
-            connection.calls += 1
-            try:
-                with metrics.timed(instruments.STAGE_DURATION, instruments.STAGE_RUNNING, stage=self.name):
-                    yield connection.method
-            finally:
-                connection.calls -= 1
+            with metrics.timed(instruments.STAGE_DURATION, instruments.STAGE_RUNNING, stage=self.name):
+                yield connection.method
+        finally:
+            connection.calls -= 1
+            self._places.free()
 
 
 class RemoteProposer(_Stage):
