@@ -1,10 +1,14 @@
 """The model of a generator, over gRPC: for evaluators without an engine of their own."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import grpc
+from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
-from services.core.ports import CompletionEvent, CompletionRequest
+from services.core.errors import Overloaded, WorkerUnavailable
+from services.core.ports import CallBegun, CompletionEvent, CompletionRequest
 from services.rpc import release
 from services.rpc.channel import dial
 from services.rpc.convert import completion_event_from_proto, completion_request_to_proto
@@ -12,6 +16,9 @@ from services.rpc.deadline import time_left
 from services.rpc.gen.kubeofthoughts.v1 import language_model_service_pb2_grpc
 from services.rpc.status import from_rpc_error
 from services.settings import ModelSettings
+
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 2.0
 
 
 class RemoteModel:
@@ -28,9 +35,29 @@ class RemoteModel:
         self._stub = language_model_service_pb2_grpc.LanguageModelServiceStub(self._channel)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
-        """Draw the samples; leaving the iterator cancels the call."""
-        message, timeout = completion_request_to_proto(request), time_left(self._timeout)
-        call = self._stub.Complete(message, timeout=timeout, metadata=release.metadata())
+        """Draw the samples; leaving the iterator cancels the call.
+
+        While nothing is said, a call that is refused or breaks is made again, in the time that there is. Each that was
+        begun is told, since each is paid.
+        """
+        now = asyncio.get_running_loop().time
+        until, spoken = now() + time_left(self._timeout), False
+
+        def may_go_on(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            return isinstance(error, WorkerUnavailable | Overloaded) and not spoken and now() < until
+
+        wait = wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS)
+        async for attempt in AsyncRetrying(retry=may_go_on, wait=wait, reraise=True):
+            with attempt:
+                async with aclosing(self._draw(request, until - now())) as events:
+                    async for event in events:
+                        spoken = spoken or not isinstance(event, CallBegun)
+                        yield event
+
+    async def _draw(self, request: CompletionRequest, seconds: float) -> AsyncGenerator[CompletionEvent, None]:
+        message = completion_request_to_proto(request)
+        call = self._stub.Complete(message, timeout=seconds, metadata=release.metadata())
         try:
             async for event in call:
                 yield completion_event_from_proto(event)
