@@ -21,6 +21,8 @@ from services.validator.servicer import ValidatorServicer
 
 FOLDER = "CHAOS_FOLDER"
 """The environment variable that says where orders and the lines are."""
+REVISION = "CHAOS_REVISION"
+"""The environment variable that says which revision the model is."""
 LINES = "lines"
 LATENCY_SECONDS = 0.03
 """What the model takes to begin an answer; each event of it takes a quarter of that."""
@@ -42,7 +44,7 @@ def install():
     ):
         _follow_answers(servicer, method, MID_STREAM.format(stage))
     _follow_answers_kept()
-    scripted.create = lambda settings: SlowModel(scripted.script.answer)
+    scripted.create = lambda settings: SlowModel(scripted.script.answer, os.environ.get(REVISION, "1"))
 
 
 def _at(point):
