@@ -35,7 +35,7 @@ def combinations() -> dict[str, tuple[str, ...]]:
 @cache
 def overlay(name: str) -> tuple[dict, ...]:
     """The documents of an overlay."""
-    return _build(KNATIVE / "overlays" / name)
+    return build(KNATIVE / "overlays" / name)
 
 
 @cache
@@ -56,10 +56,11 @@ def base_with(components: Iterable[str]) -> tuple[dict, ...]:
             "components": [os.path.relpath(KNATIVE / "components" / name, here) for name in components],
         }
         (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        return _build(here)
+        return build(here)
 
 
-def _build(folder: Path) -> tuple[dict, ...]:
+def build(folder: Path) -> tuple[dict, ...]:
+    """The documents that a folder makes."""
     tool = kubectl()
     assert tool, "who builds has looked for kubectl"
     done = subprocess.run([tool, "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)

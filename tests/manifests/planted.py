@@ -178,7 +178,7 @@ MISTAKES = [
     ),
     Mistake("min-scale above max-scale", "scales_within_bounds", scale("validator", "min-scale", "6")),
     Mistake("no bound to scaling", "scales_within_bounds", scale("evaluator", "max-scale", "0")),
-    Mistake("a target above the places", "scales_within_bounds", scale("generator", "target", "65")),
+    Mistake("a target above the places", "scales_within_bounds", scale("generator", "target", "101")),
     Mistake(
         "an init container, which is not switched on",
         "uses_what_is_switched_on",
@@ -473,7 +473,7 @@ MISTAKES = [
         lambda build: spec(build, "page")["volumes"][0].update(emptyDir={}),
     ),
     Mistake("more pods than the quota has room for", "fits_the_quota", scale("evaluator", "max-scale", "100")),
-    Mistake("more GPUs than the quota has", "fits_the_quota", scale("generator", "max-scale", "5")),
+    Mistake("more GPUs than the quota has", "fits_the_quota", scale("generator", "max-scale", "13")),
     # Releases.
     Mistake(
         "a release that the workers do not have",
