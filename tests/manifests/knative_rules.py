@@ -16,6 +16,8 @@ from manifests import AUTOSCALING, SERVING, Manifests, rule, seconds
 
 RESERVED_PORTS = {8008, 8012, 8013, 8022, 8112, 9090, 9091}
 RESERVED_NAMES = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
+MOST_PLACES = 1000
+"""`container-concurrency-max-limit` of Knative."""
 RESERVED_PATHS = {"/", "/dev", "/dev/log"}
 
 
@@ -134,6 +136,8 @@ def scales_within_bounds(built: Manifests) -> Iterator[str]:
         elif int(least) > int(most):
             yield f"{name}: min-scale {least} is more than max-scale {most}"
         target, places = pod.scale("target"), pod.spec.get("containerConcurrency", 0)
+        if places > MOST_PLACES:
+            yield f"{name}: {places} places, of {MOST_PLACES} that Knative allows"
         if target is None:
             yield f"{name} has no target"
         elif 0 < places < float(target):

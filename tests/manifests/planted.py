@@ -178,6 +178,11 @@ MISTAKES = [
     ),
     Mistake("min-scale above max-scale", "scales_within_bounds", scale("validator", "min-scale", "6")),
     Mistake("no bound to scaling", "scales_within_bounds", scale("evaluator", "max-scale", "0")),
+    Mistake(
+        "more places than Knative gives",
+        "scales_within_bounds",
+        lambda build: spec(build, "page").update(containerConcurrency=1001),
+    ),
     Mistake("a target above the places", "scales_within_bounds", scale("generator", "target", "101")),
     Mistake(
         "an init container, which is not switched on",

@@ -124,7 +124,7 @@ def names_what_is_there(built: Manifests) -> Iterator[str]:
         if pod.kind == "Revision" and pod.spec.get("serviceAccountName") not in accounts:
             yield f"{pod.name}: no ServiceAccount {pod.spec.get('serviceAccountName')}"
         yield from (
-            f"{pod.name}: no {kind} {name}" for kind, name in _references(pod) if name not in _there(built, kind)
+            f"{pod.name}: no {kind} {name}" for kind, name in references(pod) if name not in _there(built, kind)
         )
         volumes = {volume["name"] for volume in pod.spec.get("volumes", [])}
         if pod.kind == "StatefulSet":
@@ -139,7 +139,8 @@ def names_what_is_there(built: Manifests) -> Iterator[str]:
             yield f"{mapping['metadata']['name']}: README.md knows no Secret {secret}"
 
 
-def _references(pod: Pod) -> Iterator[tuple[str, str]]:
+def references(pod: Pod) -> Iterator[tuple[str, str]]:
+    """What a pod cannot start without: kind and name; of a Secret, `NAME/KEY`."""
     for volume in pod.spec.get("volumes", []):
         if "configMap" in volume:
             yield "ConfigMap", volume["configMap"]["name"]

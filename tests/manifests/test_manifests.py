@@ -1,11 +1,13 @@
 """What is in `knative/` is what a cluster would take, in every combination; and mistakes in it are found."""
 
 import asyncio
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import knative_rules
 import kustomize
@@ -20,6 +22,7 @@ from planted import MISTAKES
 pytestmark = pytest.mark.skipif(
     kustomize.kubectl() is None, reason="there is no kubectl; https://kubernetes.io/docs/tasks/tools/ has it"
 )
+GRPCURL = Path(sys.executable).with_name("grpcurl")
 README = (kustomize.KNATIVE / "README.md").read_text()
 
 
@@ -112,6 +115,37 @@ def _told(*words):
     return done.stdout
 
 
+@pytest.mark.skipif(not GRPCURL.exists(), reason="grpcurl is not installed")
+@pytest.mark.parametrize("command", re.findall(r"grpcurl .*?/Solve", README, re.DOTALL), ids=("verify", "canary"))
+async def test_grpcurl_solves_as_readme_has_it(command):
+    async with fleet() as target:
+        here = command.replace('"$GATEWAY:80"', f"-unix {target.removeprefix('unix:')}")
+        run = await asyncio.create_subprocess_exec(
+            *("bash", "-c", here),
+            env={"PATH": f"{GRPCURL.parent}:{os.environ['PATH']}", "HOST": "http://orchestrator.example.com"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            printed, complaints = await run.communicate()
+    assert run.returncode == 0, complaints.decode()
+    assert '"SOLVE_STATUS_SOLVED"' in printed.decode()
+
+
+def test_weights_are_fetched_before_the_rest_as_readme_has_it():
+    selected = re.search(r"--selector '(\S+) in \((.*)\)'", README)
+    values = selected[2].split(", ")
+    chosen = [
+        made
+        for made in kustomize.overlay("production")
+        if made["metadata"].get("labels", {}).get(selected[1]) in values
+    ]
+    assert sorted(made["kind"] for made in chosen) == ["ConfigMap", "Job", "Namespace", "PersistentVolumeClaim"]
+    wanted = {made["metadata"]["name"] for made in chosen}
+    [job] = (pod for pod in Manifests(chosen).pods if pod.kind == "Job")
+    assert {name for _, name in project_rules.references(job) if not name.startswith("model-hub/")} <= wanted
+
+
 async def test_the_script_of_the_component_verify_wants_an_answer():
     script = kustomize.KNATIVE / "components" / "verify" / "solve.py"
     async with fleet() as target:
@@ -119,6 +153,7 @@ async def test_the_script_of_the_component_verify_wants_an_answer():
             run = await asyncio.create_subprocess_exec(
                 sys.executable, script, target, problem, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
-            printed, complaints = await run.communicate()
+            async with asyncio.timeout(60):
+                printed, complaints = await run.communicate()
             assert (run.returncode == 0) == (code == 0), complaints.decode()
             assert ("= 24" in printed.decode()) == (code == 0)
