@@ -62,8 +62,11 @@ def growth() -> Iterator[list[wire.ThoughtEvent]]:
         score = chance.random()
         value = {"sure": score, "impossible": 1 - score}
         told = [
-            wire.ThoughtEvent(thought_id=name, proposed={"parent_id": parent, "depth": depths[name], "text": text}),
-            wire.ThoughtEvent(thought_id=name, evaluated={"value": value, "score": score}),
+            wire.ThoughtEvent(
+                thought_id=name,
+                proposed={"parent_id": parent, "depth": depths[name], "text": text, "pod": "generator-6c9f4"},
+            ),
+            wire.ThoughtEvent(thought_id=name, evaluated={"value": value, "score": score, "pod": "evaluator-x2k7q"}),
         ]
         if score < 0.5:
             told.append(wire.ThoughtEvent(thought_id=name, pruned={"reason": "score below 0.5"}))
@@ -103,6 +106,14 @@ class Streamer(OrchestratorServiceServicer):
         solve = wire.SolveDescription(solve_id=request.solve_id, problem="a large tree", state=wire.SOLVE_STATE_RUNNING)
         solve.begun.GetCurrentTime()
         return wire.GetSolveResponse(solve=solve)
+
+    async def GetThought(  # noqa: N802
+        self,
+        request: wire.GetThoughtRequest,  # noqa: ARG002
+        context: Any,  # noqa: ANN401, ARG002
+    ) -> wire.GetThoughtResponse:
+        """Tell of one that is chosen."""
+        return wire.GetThoughtResponse(proposed={"prompt": "Input: 1 1 11 11\nNext:\n", "pod": "generator-6c9f4"})
 
     async def WatchSolve(  # noqa: N802
         self,

@@ -167,6 +167,8 @@ class WebSettings(_Settings):
 
     orchestrator_target: str = "localhost:50051"
     """Where the orchestrator listens: `host:port` or `unix:path`."""
+    trace_url: str = Field("", pattern=r"^(https?://[^\s{}]+\{trace\}[^\s{}]*)?$")
+    """Where the page's links to traces lead, such as `http://localhost:16686/trace/{trace}`; empty for no links."""
 
 
 class RedisSettings(_Settings):

@@ -5,10 +5,14 @@ import json
 from contextlib import asynccontextmanager
 
 import aiohttp
+import grpc
 from fleet import PATIENCE_SECONDS, fleet
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from services.adapters.llm.scripted import ScriptedModel
+from services.settings import TelemetrySettings
 from services.tasks.game24 import script
+from services.telemetry import tracing
 from services.web.serving import serving_page
 
 ENDLESS = {"completion_tokens": 10**9, "model_calls": 10**7, "wall_seconds": 100}
@@ -28,10 +32,32 @@ class Slow(ScriptedModel):
 
 
 @asynccontextmanager
-async def page(model=None, **options):
+async def page(model=None, *, trace_url="", **options):
     """Serve everything, and give the page's address."""
-    async with fleet(model, **options) as target, serving_page(target, "127.0.0.1", 0) as address:
+    async with fleet(model, **options) as target, serving_page(target, "127.0.0.1", 0, trace_url=trace_url) as address:
         yield address
+
+
+class _Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """Takes spans, and keeps none."""
+
+    async def Export(self, request, context):  # noqa: N802 - the wire's name
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+@asynccontextmanager
+async def traced():
+    """Trace what happens in this process meanwhile."""
+    server = grpc.aio.server()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Collector(), server)
+    endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    tracing.configure(TelemetrySettings(traces_endpoint=endpoint), service="test", pod="test", revision="test")
+    try:
+        yield
+    finally:
+        await tracing.close()
+        await server.stop(0)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from services.cli.all_in_one import (
 )
 from services.core.errors import AddressUnusable, WorkerUnavailable
 from services.rpc.server import ServedInVain, serve_until_told, serving
-from services.settings import ModelSettings, ServerSettings, read_settings
+from services.settings import ModelSettings, ServerSettings, WebSettings, read_settings
 
 WEB_PORT = 8080
 """Where the page is, if nothing else is asked for."""
@@ -57,7 +57,8 @@ async def _open_page(host: str, port: int, web_port: int | None, resources: Asyn
 
     target = f"{_ANYWHERE.get(host, host)}:{port}"
     try:
-        address = await resources.enter_async_context(serving_page(target, host, web_port or WEB_PORT))
+        page = serving_page(target, host, web_port or WEB_PORT, trace_url=read_settings(WebSettings).trace_url)
+        address = await resources.enter_async_context(page)
     except AddressUnusable as error:
         if web_port is not None:
             raise

@@ -16,12 +16,13 @@ UNUSABLE = 78
 """Exit code for settings that cannot work (EX_CONFIG)."""
 
 
-async def serve(settings: ServerSettings, target: str) -> None:
+async def serve(settings: ServerSettings, web: WebSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `AddressUnusable`."""
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    async with serving_page(target, settings.host, settings.port) as address:
+    target = web.orchestrator_target
+    async with serving_page(target, settings.host, settings.port, trace_url=web.trace_url) as address:
         structlog.get_logger().info("serving", address=address, orchestrator=target)
         await told.wait()
     structlog.get_logger().info("stopped")
@@ -31,9 +32,9 @@ def main() -> None:
     """Serve as the environment has it; an error of the settings is one line in the log and exit code 78."""
     _configure_logs(ServerSettings.model_construct())
     try:
-        settings, target = read_settings(ServerSettings), read_settings(WebSettings).orchestrator_target
+        settings, web = read_settings(ServerSettings), read_settings(WebSettings)
         _configure_logs(settings)
-        uvloop.run(serve(settings, target))
+        uvloop.run(serve(settings, web))
     except KotError as error:
         structlog.get_logger().error("unusable", reason=error.reason, message=str(error))
         sys.exit(UNUSABLE)

@@ -1,6 +1,7 @@
 """The page's server: files, and the orchestrator's calls as JSON and server-sent events."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from pathlib import Path
@@ -29,6 +30,7 @@ STATIC = Path(__file__).parent / "static"
 TOO_LARGE = 413
 MOST_DIGITS = 18
 """Of an event's number."""
+_TRACEPARENT = re.compile("[0-9a-f]{2}-(?P<id>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -42,9 +44,14 @@ _HTTP_STATUS = {
 }
 
 
-def create_app(channel: grpc.aio.Channel, closing: asyncio.Event, hosts: Collection[str] = ()) -> Starlette:
-    """Return the application; its streams end once `closing` is set. `hosts`: see `Guard`."""
-    handlers = _Handlers(Orchestrator(channel), closing)
+def create_app(
+    channel: grpc.aio.Channel, closing: asyncio.Event, hosts: Collection[str] = (), trace_url: str = ""
+) -> Starlette:
+    """Return the application; its streams end once `closing` is set.
+
+    For `hosts` see `Guard`, for `trace_url` see `trace_link`.
+    """
+    handlers = _Handlers(Orchestrator(channel), closing, trace_url)
     one = "/api/solves/{solve_id}"
     return Starlette(
         routes=[
@@ -56,6 +63,7 @@ def create_app(channel: grpc.aio.Channel, closing: asyncio.Event, hosts: Collect
             Route(one, handlers.one),
             Route(f"{one}/events", handlers.watch),
             Route(f"{one}/tree", handlers.tree),
+            Route(f"{one}/thoughts/{{thought_id}}", handlers.thought),
             Route(f"{one}/cancel", handlers.cancel, methods=["POST"]),
             Route(f"{one}/resume", handlers.resume, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -84,10 +92,11 @@ async def _refuse(_request: Request, error: Exception) -> Response:
 class _Handlers:
     """The calls of the orchestrator, one each."""
 
-    def __init__(self, orchestrator: Orchestrator, closing: asyncio.Event) -> None:
+    def __init__(self, orchestrator: Orchestrator, closing: asyncio.Event, trace_url: str) -> None:
         self._orchestrator = orchestrator
         self._stub = orchestrator.stub
         self._closing = closing
+        self._trace_url = trace_url
 
     async def catalog(self, _request: Request) -> Response:
         """Say what can be solved, how, and what can be set."""
@@ -142,6 +151,13 @@ class _Handlers:
         batches = await self._orchestrator.begun(self._stub.GetTree(asked))
         return StreamingResponse(_lines(batches), media_type="application/x-ndjson")
 
+    async def thought(self, request: Request) -> Response:
+        """Tell where a thought came from, with a link to its trace if there is one."""
+        asked = wire.GetThoughtRequest(**request.path_params)
+        told: wire.GetThoughtResponse = await self._orchestrator.ask(self._stub.GetThought(asked))
+        (said,) = _dicts([told])
+        return JSONResponse(said | {"trace_url": trace_link(self._trace_url, told.trace)})
+
     async def _events(self, request: Request, call: Any) -> Response:  # noqa: ANN401 - gRPC's call
         after = request.headers.get("last-event-id", "0")
         if not (after.isdecimal() and len(after) <= MOST_DIGITS):
@@ -149,6 +165,12 @@ class _Handlers:
             raise InvalidInput("Last-Event-ID has to be the number of an event", field="last-event-id")
         messages = await self._orchestrator.begun(call)
         return EventStream(write_events(messages, after=int(after), closing=self._closing))
+
+
+def trace_link(template: str, traceparent: str) -> str:
+    """Return where a trace shows: `template` with its id for `{trace}`; empty if there is no trace, or no place."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return template.replace("{trace}", found["id"]) if found else ""
 
 
 def _json(message: Any) -> Response:  # noqa: ANN401 - any message of the wire

@@ -25,17 +25,18 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving_page(target: str, host: str, port: int) -> AsyncGenerator[str, None]:
+async def serving_page(target: str, host: str, port: int, *, trace_url: str = "") -> AsyncGenerator[str, None]:
     """Serve the page of the orchestrator at `target` while the context lasts; gives its address.
 
-    On a loopback interface only requests to a name of this machine are answered. Raises `AddressUnusable`.
+    `trace_url` is where links to traces lead, with `{trace}` in the place of a trace's id. On a loopback interface only
+    requests to a name of this machine are answered. Raises `AddressUnusable`.
     """
     closing = asyncio.Event()
     hosts = LOOPBACK if host in LOOPBACK else ()
     with _listen(host, port) as listener:
         async with dial(target) as channel:
             config = uvicorn.Config(
-                create_app(channel, closing, hosts),
+                create_app(channel, closing, hosts, trace_url),
                 lifespan="off",
                 ws="none",
                 log_config=None,

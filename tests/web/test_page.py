@@ -5,12 +5,14 @@ import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from fleet import SOLVABLE, UNSOLVABLE, fleet
+from fleet import SOLVABLE, UNSOLVABLE, fleet, scripted, socket
 from kot import free_port
-from page import Slow, page
+from page import Slow, page, traced
 from word_ladder import play
 
 from services.adapters.llm.scripted import ScriptedModel
+from services.generator import wiring as generator
+from services.rpc.server import serving
 from services.settings import StateSettings
 from services.tasks.game24 import script as game24
 from services.web.serving import serving_page
@@ -254,6 +256,10 @@ async def test_hostile_text_stays_text():
         await tab.keyboard.press("Home")
         await tab.keyboard.press("ArrowRight")
         assert await tab.inner_text(".detail .text") == HOSTILE
+        await tab.wait_for_selector(".origin .prompt")
+        prompts = await texts(tab, ".origin .prompt")
+        assert len(prompts) == 2
+        assert all(HOSTILE in prompt for prompt in prompts)
         assert HOSTILE in await tab.inner_text(".log")
         await tab.goto(f"{address}/#/solves")
         assert await tab.inner_text("tbody th") == HOSTILE
@@ -262,6 +268,52 @@ async def test_hostile_text_stays_text():
             1,
             1,
         ]
+
+
+async def test_the_log_names_pods_and_a_click_shows_where_a_thought_came_from(monkeypatch):
+    model = scripted()
+    async with AsyncExitStack() as running:
+        monkeypatch.setenv("HOSTNAME", "generator-7")
+        there = await running.enter_async_context(socket())
+        await running.enter_async_context(serving(generator.mounts(model), there, drain_seconds=1))
+        monkeypatch.setenv("HOSTNAME", "front-1")
+        await running.enter_async_context(traced())
+        links = "http://localhost:16686/trace/{trace}"
+        address = await running.enter_async_context(page(model, generator=there, trace_url=links))
+        tab = await running.enter_async_context(opened(address))
+        await solve(tab, SOLVABLE)
+        await tab.wait_for_selector(".pill.solved")
+        pods = {
+            kind: set(await tab.locator(f".row.{kind} .pod").all_inner_texts())
+            for kind in ("proposed", "evaluated", "answer", "expanded")
+        }
+        assert pods == {
+            "proposed": {"generator-7"},
+            "evaluated": {"front-1"},
+            "answer": {"front-1"},
+            "expanded": {"front-1"},
+        }
+        await tab.mouse.click(*await find_thought(tab))
+        await tab.wait_for_selector(".origin .trace")
+        await tab.focus("canvas.tree")
+        await tab.keyboard.press("Home")
+        await tab.keyboard.press("ArrowRight")
+        await tab.wait_for_selector(f".origin .prompt:text('Input: {SOLVABLE}')")
+        assert await tab.inner_text(".origin section:has-text('Prompt') .prompt") == f"Input: {SOLVABLE}\nNext:\n"
+        assert "(left: " in await tab.inner_text("h4:text('Completion') + .text")
+        facts = dict(zip(await texts(tab, ".origin dt"), await texts(tab, ".origin dd"), strict=True))
+        assert facts["proposed by"] == "generator-7"
+        assert facts["judged by"] == "front-1"
+        assert facts["told after"].endswith(" s")
+        assert int(facts["completion tokens"]) > 0
+        assert "from the cache" in facts
+        link = tab.locator(".origin a.trace")
+        assert re.fullmatch(r"http://localhost:16686/trace/[0-9a-f]{32}", await link.get_attribute("href"))
+        assert await link.get_attribute("rel") == "noopener noreferrer"
+
+
+async def texts(tab, selector):
+    return await tab.locator(selector).all_inner_texts()
 
 
 async def test_the_tree_is_walked_with_the_keyboard():

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 
 import pytest
 from fleet import SOLVABLE, UNSOLVABLE
-from page import ENDLESS, Slow, all_events, browser, events, page, read
+from page import ENDLESS, Slow, all_events, browser, events, page, read, traced
 from word_ladder import EXAMPLE, play
 from yaml import safe_load
 
 from services.adapters.llm.scripted import ScriptedModel
 from services.cli.options import _paths
+from services.core.errors import InvalidInput
+from services.settings import WebSettings, read_settings
+from services.web.app import trace_link
 from services.web.fields import describe_fields
 from services.web.requests import MOST_BYTES
 from services.web.serving import serving_page
@@ -117,6 +120,59 @@ async def test_solves_are_listed_in_pages():
     assert "next_page_token" not in second
 
 
+def proposed(told):
+    """The events of thoughts that joined the tree."""
+    events = [event for _, _, message in told for event in message.get("thoughts", {}).get("events", [])]
+    return [event for event in events if "proposed" in event]
+
+
+async def test_it_is_told_where_a_thought_came_from_and_where_its_trace_is():
+    request = {"problem": SOLVABLE, "request_id": "s"}
+    async with traced(), page(trace_url="https://traces.example/t/{trace}?x=1") as address, browser(address) as session:
+        told = await all_events(await session.post("/api/solves", json=request))
+        first = proposed(told)[0]
+        answer = await session.get(f"/api/solves/s/thoughts/{first['thought_id']}")
+        said = await answer.json()
+        unknown = await read(session.get("/api/solves/s/thoughts/none"))
+    assert answer.status == 200
+    assert said["thought"]["text"] == first["proposed"]["text"]
+    assert said["proposed"] == {"prompt": f"Input: {SOLVABLE}\nNext:\n", "pod": first["proposed"]["pod"]}
+    trace_id = told[0][2]["accepted"]["trace"].split("-")[1]
+    assert said["trace_url"] == f"https://traces.example/t/{trace_id}?x=1"
+    assert unknown.status == 400
+
+
+async def test_a_solve_that_is_not_traced_has_no_link():
+    async with page(trace_url="https://traces.example/{trace}") as address, browser(address) as session:
+        told = await all_events(await session.post("/api/solves", json={"problem": SOLVABLE, "request_id": "s"}))
+        said = await (await session.get(f"/api/solves/s/thoughts/{proposed(told)[0]['thought_id']}")).json()
+    assert said["trace_url"] == ""
+
+
+@pytest.mark.parametrize("traceparent", ["", "x", "00-javascript:alert(1)-1-01", f"00-{'0' * 31}/-{'1' * 16}-01"])
+def test_what_is_no_trace_is_no_link(traceparent):
+    assert trace_link("https://traces.example/{trace}", traceparent) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "right"),
+    [
+        ("", True),
+        ("http://localhost:16686/trace/{trace}", True),
+        ("https://traces.example/?id={trace}&x=1", True),
+        ("javascript:alert('{trace}')", False),
+        ("//traces.example/{trace}", False),
+        ("http://localhost:16686/", False),
+        ("http://{trace}", False),
+        ("http://a/{trace}\nx", False),
+    ],
+)
+def test_links_to_traces_lead_to_pages_alone(monkeypatch, place, right):
+    monkeypatch.setenv("KOT_TRACE_URL", place)
+    with nullcontext() if right else pytest.raises(InvalidInput, match="KOT_TRACE_URL"):
+        assert read_settings(WebSettings).trace_url == place
+
+
 async def test_prompts_of_the_users_own_are_solved_with():
     definition = safe_load(EXAMPLE.read_text())
     async with page(ScriptedModel(play)) as address, browser(address) as session:
@@ -132,13 +188,8 @@ async def test_hostile_text_stays_in_its_event():
         told = await all_events(await session.post("/api/solves", json=request))
     assert {kind for _, kind, _ in told} == {"message"}
     assert told[0][2]["accepted"]["problem"] == HOSTILE
-    proposed = [
-        event["proposed"]["text"]
-        for _, _, message in told
-        for event in message.get("thoughts", {}).get("events", [])
-        if "proposed" in event
-    ]
-    assert any("<img src=x onerror=alert(1)>" in text for text in proposed)
+    texts = [event["proposed"]["text"] for event in proposed(told)]
+    assert any("<img src=x onerror=alert(1)>" in text for text in texts)
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ export const cancelSolve = async (id) => (await posted(`${at(id)}/cancel`, {})).
 export const listSolves = async (token, size) =>
   (await call(`/api/solves?page_size=${size}&page_token=${encodeURIComponent(token)}`)).json();
 
+export const thoughtOf = async (id, thoughtId) =>
+  (await call(`${at(id)}/thoughts/${encodeURIComponent(thoughtId)}`)).json();
+
 /** Return the thoughts of a solve as they are kept, parents before children. */
 export async function storedThoughts(id) {
   const lines = (await (await call(`${at(id)}/tree`)).text()).split("\n");

@@ -1,12 +1,11 @@
 // What is known of one thought.
 
-import { count, h, share } from "./dom.js";
+import { count, costOf, fact, h, share } from "./dom.js";
 
 const LABELS = ["sure", "likely", "impossible"];
 
-/** Return the panel of a thought; `onSelect` is called with another one that is chosen there. */
-export function detailOf(thought, { onSelect, onToggle, onClose }) {
-  const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
+/** Return the panel of a thought, with its `origin`; `onSelect` is called with another one that is chosen there. */
+export function detailOf(thought, origin, { onSelect, onToggle, onClose }) {
   const { usage, further, children } = thought;
   const link = (other, text = other.text) =>
     h("button", { class: "link", type: "button", onclick: () => onSelect(other) }, text.replace(/\s+/g, " "));
@@ -20,6 +19,7 @@ export function detailOf(thought, { onSelect, onToggle, onClose }) {
       h("span", { class: `status ${thought.status}` }, thought.status),
       h("button", { class: "quiet", type: "button", "aria-label": "Close", onclick: onClose }, "×"),
     ),
+    thought.parent ? h("h4", {}, "Completion") : null,
     h("p", { class: "text" }, thought.text),
     thought.answer !== null && thought.answer !== thought.text
       ? h("p", { class: "text answer" }, thought.answer)
@@ -32,12 +32,9 @@ export function detailOf(thought, { onSelect, onToggle, onClose }) {
       thought.score === null ? null : fact("score", share(thought.score)),
       fact("expanded", ["not yet", "once"][thought.draws] ?? `${count(thought.draws)} times`),
       fact("children", count(children.length)),
-      usage.model_calls || usage.cache_hits ? fact("model calls", count(usage.model_calls)) : null,
-      usage.cache_hits ? fact("from the cache", count(usage.cache_hits)) : null,
-      usage.prompt_tokens ? fact("prompt tokens", count(usage.prompt_tokens)) : null,
-      usage.completion_tokens ? fact("completion tokens", count(usage.completion_tokens)) : null,
-      usage.dollars ? fact("dollars", usage.dollars.toPrecision(2)) : null,
     ),
+    origin,
+    costOf("Expanding it has cost", usage),
     thought.parent
       ? h(
           "div",

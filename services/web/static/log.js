@@ -18,11 +18,16 @@ export class Log {
     this.rows.replaceChildren();
     this.waiting = [];
     this.number = 0;
+    this.longest = 0;
   }
 
   /** Keep a row for the next `flush`. */
   add(kind, thought, { text = "", score, note = "" }, pod) {
     this.number += 1;
+    if (pod.length > this.longest) {
+      this.longest = pod.length;
+      this.rows.style.setProperty("--pod", `${pod.length}ch`);
+    }
     this.waiting.push({ number: this.number, kind, thought, text, score, note, pod });
     if (this.waiting.length > MOST_ROWS) this.waiting.shift();
   }

@@ -1,8 +1,9 @@
 // A solve as the page knows it: its tree is the fold of the events that the server streams.
 
-const ZERO = { model_calls: 0, prompt_tokens: 0, completion_tokens: 0, cache_hits: 0, dollars: 0 };
+export const ZERO = { model_calls: 0, prompt_tokens: 0, completion_tokens: 0, cache_hits: 0, dollars: 0 };
 
-const plus = (usage, more = {}) =>
+/** Add up what was spent; the wire leaves out what is nothing, and writes large numbers as texts. */
+export const plus = (usage, more = {}) =>
   Object.fromEntries(Object.keys(ZERO).map((name) => [name, usage[name] + Number(more[name] ?? 0)]));
 
 const wordOf = (name = "", prefix = "") => name.replace(prefix, "").toLowerCase();
@@ -52,7 +53,7 @@ export class Solve {
   constructor(id) {
     Object.assign(this, { id, problem: "", task: "", strategy: "", root: null, result: null, progress: {} });
     Object.assign(this, { awaited: new Set(), pod: "", thoughts: new Map(), merges: 0, spent: ZERO, last: 0 });
-    /** Called with each event and the thought that it is about, as it is applied. */
+    /** Called with each event, the thought that it is about, and what is said of it, as it is applied. */
     this.onEvent = () => {};
   }
 
@@ -90,9 +91,9 @@ export class Solve {
     this.#markPath();
   }
 
-  #begin({ problem, root_id: rootId, strategy }) {
+  #begin({ problem, root_id: rootId, strategy, pod = "" }) {
     this.thoughts.clear();
-    Object.assign(this, { problem, strategy, result: null, merges: 0, spent: ZERO });
+    Object.assign(this, { problem, strategy, pod, result: null, merges: 0, spent: ZERO });
     this.#add(rootId, "", 0, problem);
     this.onEvent("accepted", this.root, { text: `${problem} · ${strategy}` });
   }
@@ -124,9 +125,9 @@ export class Solve {
   #apply(event) {
     const id = event.thought_id;
     if (event.proposed) {
-      const { parent_id: parentId, depth, text, answer } = event.proposed;
+      const { parent_id: parentId, depth, text, answer, pod } = event.proposed;
       const thought = this.#add(id, parentId, depth ?? 0, text ?? "", answer);
-      this.onEvent("proposed", thought, { text: thought.text });
+      this.onEvent("proposed", thought, { text: thought.text, pod });
       return;
     }
     const thought = this.thoughts.get(id);
@@ -137,13 +138,14 @@ export class Solve {
     } else if (event.evaluated) {
       thought.value = event.evaluated.value ?? {};
       thought.score = event.evaluated.score ?? 0;
-      this.onEvent("evaluated", thought, { text: thought.text, score: thought.score });
+      this.onEvent("evaluated", thought, { text: thought.text, score: thought.score, pod: event.evaluated.pod });
     } else if (event.validated) {
       const certain = event.validated.verdict === "VERDICT_CERTAIN";
       thought.status = certain ? "answer" : "rejected";
       thought.note = event.validated.explanation ?? "";
       if (certain) this.#markPath();
-      this.onEvent(certain ? "answer" : "rejected", thought, { text: thought.answer ?? thought.text });
+      const { pod } = event.validated;
+      this.onEvent(certain ? "answer" : "rejected", thought, { text: thought.answer ?? thought.text, pod });
     } else if (event.pruned) {
       thought.status = "pruned";
       thought.note = event.pruned.reason ?? "";

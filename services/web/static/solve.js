@@ -5,6 +5,7 @@ import { detailOf } from "./detail.js";
 import { count, h } from "./dom.js";
 import { Log } from "./log.js";
 import { endingOf, Solve, stateOf } from "./model.js";
+import { Origins } from "./origin.js";
 import { ResumePanel } from "./resume.js";
 import { TreeCard } from "./treecard.js";
 
@@ -17,7 +18,9 @@ export class SolveView {
     this.id = id;
     this.onReuse = onReuse;
     this.solve = new Solve(id);
-    this.solve.onEvent = (kind, thought, said) => this.log.add(kind, thought, said, this.solve.pod);
+    // What no worker has done, the pod has that runs the solve.
+    this.solve.onEvent = (kind, thought, said) => this.log.add(kind, thought, said, said.pod || this.solve.pod);
+    this.origins = new Origins(id);
     this.state = "connecting";
     this.error = "";
     this.request = null;
@@ -139,7 +142,9 @@ export class SolveView {
     this.facts = h("dl", { class: "figures" });
     this.solution = h("section", { class: "card solution", "aria-label": "Solution" });
     this.log = new Log({ onSelect: (thought) => this.tree.select(thought) });
-    this.tree = new TreeCard({ detail: detailOf });
+    this.tree = new TreeCard({
+      detail: (thought, { onNews, ...actions }) => detailOf(thought, this.origins.of(thought, onNews), actions),
+    });
     this.element = h(
       "article",
       { class: "solve" },

@@ -106,6 +106,7 @@ export class TreeCard {
     const focused = this.panel.contains(document.activeElement);
     this.panel.replaceChildren(
       this.detail(thought, {
+        onNews: () => this.view.selected === thought && this.#choose(thought),
         onSelect: (other) => this.view.select(other),
         onToggle: () => {
           this.view.toggle(thought);
