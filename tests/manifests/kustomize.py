@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -26,23 +25,17 @@ def kubectl() -> str | None:
 
 
 def combinations() -> dict[str, tuple[str, ...]]:
-    """Sets of components by name: none, each alone, each pair, and all."""
+    """Sets of components by name: none, each alone, each pair, all but one, and all."""
     ordered = sorted(COMPONENTS, key=lambda name: (LAST.index(name) + 1 if name in LAST else 0, name))
-    chosen = [(), *((name,) for name in ordered), *itertools.combinations(ordered, 2), tuple(ordered)]
-    return {"+".join(["base", *some]) if some != tuple(ordered) else "base+all": some for some in chosen}
+    few = {"+".join(("base", *some)): some for size in range(3) for some in itertools.combinations(ordered, size)}
+    many = {f"all but {left}": tuple(name for name in ordered if name != left) for left in ordered}
+    return {**few, **many, "all": tuple(ordered)}
 
 
 @cache
 def overlay(name: str) -> tuple[dict, ...]:
     """The documents of an overlay."""
     return build(KNATIVE / "overlays" / name)
-
-
-@cache
-def combined() -> dict[str, tuple[dict, ...]]:
-    """The documents of every combination."""
-    with ThreadPoolExecutor(2) as threads:
-        return dict(zip(combinations(), threads.map(base_with, combinations().values()), strict=True))
 
 
 def base_with(components: Iterable[str]) -> tuple[dict, ...]:

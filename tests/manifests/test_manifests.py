@@ -36,9 +36,9 @@ def test_an_overlay_is_right(name):
     assert complaints(kustomize.overlay(name)) == []
 
 
-@pytest.mark.parametrize("name", kustomize.combinations())
-def test_a_combination_of_components_is_right(name):
-    assert complaints(kustomize.combined()[name]) == []
+@pytest.mark.parametrize("components", kustomize.combinations().values(), ids=kustomize.combinations())
+def test_a_combination_of_components_is_right(components):
+    assert complaints(kustomize.base_with(components)) == []
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
