@@ -7,8 +7,9 @@ for a thought lies within. A step that leads to a thought that was known has a s
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from services.core.thought import Thought, Usage, thought_id
+from services.core.thought import Label, Thought, Usage, Value, thought_id
 from services.core.tree import Evaluated, Event, Expanded, Failed, Merged, Proposed, Pruned, Tree, Validated
 from services.telemetry import names, tracing
 from services.telemetry.tracing import Attributes, Span, Tracing
@@ -134,6 +135,8 @@ class Branches:
             case Evaluated(_, value):
                 attributes[names.SCORE] = value.score
                 attributes[names.SURE], attributes[names.IMPOSSIBLE] = value.sure, value.impossible
+                if label := _likeliest(value):
+                    attributes[names.LABEL] = label.value
             case Validated(_, verdict):
                 branch.status = "answer" if verdict == "certain" else "rejected"
                 attributes[names.VERDICT] = str(verdict)
@@ -145,6 +148,13 @@ class Branches:
             case Expanded(_, draw, _, usage):
                 branch.usage += usage
                 attributes[names.DRAWS] = draw + 1
+
+
+def _likeliest(value: Value) -> Label | None:
+    """Return the label that a state most likely has; None if it has none, such as after a vote."""
+    shares = ((value.sure, Label.SURE), (value.likely, Label.LIKELY), (value.impossible, Label.IMPOSSIBLE))
+    share, label = max(shares, key=itemgetter(0))
+    return label if share else None
 
 
 def begin(root: Thought, attributes: Attributes, *, parent: str, previous: str) -> Branches | None:

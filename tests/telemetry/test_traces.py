@@ -9,7 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
 
 import grpc
+import jaeger
+import jsonschema
 import pytest
+from critical_path import critical_path
 from fleet import SOLVABLE, UNSOLVABLE, solve, solve_request
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from processes import four_processes
@@ -56,6 +59,7 @@ class Span:
 
     def __init__(self, resource, span):
         self.service = resource.get("service.name")
+        self.pod, self.revision = resource.get("service.instance.id"), resource.get("service.version")
         self.name = span.name
         self.id, self.parent, self.trace = span.span_id.hex(), span.parent_span_id.hex(), span.trace_id.hex()
         self.attributes = attributes(span.attributes)
@@ -77,8 +81,10 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
 
     def __init__(self):
         self.spans = []
+        self.requests = []
 
     async def Export(self, request, context):  # noqa: N802 - the wire's name
+        self.requests.append(request)
         for group in request.resource_spans:
             resource = attributes(group.resource.attributes)
             self.spans += [Span(resource, span) for scope in group.scope_spans for span in scope.spans]
@@ -128,6 +134,18 @@ def assert_whole(spans):
         assert span.start <= span.end
 
 
+def assert_says(span, node):
+    """The span says what the tree has of a thought's value and cost."""
+    said = span.attributes
+    if node.value:
+        shares = {label: getattr(node.value, label) for label in ("sure", "likely", "impossible")}
+        assert said[names.SCORE] == node.value.score
+        assert shares[said[names.LABEL]] == max(shares.values())
+    if node.draws:
+        assert said[names.DRAWS] == node.draws
+        assert said.keys() >= {names.MODEL_CALLS, names.PROMPT_TOKENS, names.COMPLETION_TOKENS, names.DOLLARS}
+
+
 async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_services_are_in_one_trace(tmp_path):
     async with receiver() as received:
         with services(tmp_path, received) as running:
@@ -138,6 +156,7 @@ async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_servi
         assert len(received.spans) == len(spans)
         assert_whole(spans)
         assert {span.service for span in spans} == {"orchestrator", "generator", "evaluator", "validator"}
+        assert all(span.pod and span.revision for span in spans)
         assert root.attributes[names.STATUS] == run.status
         assert root.attributes[names.SOLVE_ID] == run.accepted.solve_id
         by_id = {span.id: span for span in spans}
@@ -150,6 +169,7 @@ async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_servi
             if node.thought.parent_id:
                 assert by_id[span.parent].attributes[names.THOUGHT_ID] == node.thought.parent_id
                 assert span.attributes[names.STATUS] == node.status.value
+                assert_says(span, node)
             for parent_id in node.parents[1:]:
                 [text] = [
                     event.merged.text for event in run.log
@@ -169,6 +189,54 @@ async def test_every_thought_has_one_span_below_that_of_its_parent_and_all_servi
             run.result.usage.completion_tokens
         )
         assert root.attributes[names.COMPLETION_TOKENS] == run.result.usage.completion_tokens
+
+
+async def test_times_on_the_critical_path_add_up_to_the_time_of_the_solve(tmp_path, planted):
+    async with receiver() as received:
+        with services(tmp_path, received, **planted(delay=0.02)) as running:
+            await solve(running[0].target, WIDE, budget=ENOUGH)
+            await ended(running)
+        [root] = received.solves
+        path = critical_path(received.spans, root)
+        assert sum(own for _, own in path) == pytest.approx(root.end - root.start, rel=0.01)
+        on_path = {span.id for span, _ in path}
+        to_answer = [span for span in received.spans if span.attributes.get(names.ON_ANSWER_PATH)]
+        to_answer.sort(key=lambda span: span.attributes[names.DEPTH])
+        assert len(to_answer) > 3
+        # What led to the answer was waited for to the end; the answer was told together with its siblings.
+        assert {span.id for span in to_answer[:-1]} <= on_path
+        kinds = {span.name.partition(" ")[0] for span, _ in path}
+        assert kinds >= {names.SOLVE, names.THOUGHT, names.PROPOSE, names.EVALUATE, names.COMPLETE}
+
+
+async def test_jaeger_has_all_of_it(tmp_path, planted):
+    broken = planted(broken="request.labels and hash(request.prompt) % 3 == 0")
+    async with receiver() as received:
+        with services(tmp_path, received, KOT_CACHE="memory", PYTHONHASHSEED="0", **broken) as running:
+            for _ in range(2):
+                await solve(running[0].target, UNSOLVABLE, budget=SMALL)
+            await ended(running)
+    answer = jaeger.to_jaeger(received.requests)
+    validator = jsonschema.Draft202012Validator(jaeger.SCHEMA)
+    validator.validate(answer)
+    spans = {(span["traceID"], span["spanID"]): span for trace in answer["data"] for span in trace["spans"]}
+    assert len(spans) == len(received.spans)
+    assert len(answer["data"]) == len(received.solves) == 2
+    kinds = Counter()
+    for trace in answer["data"]:
+        for span in trace["spans"]:
+            assert span["traceID"] == trace["traceID"]
+            assert span["processID"] in trace["processes"]
+            for reference in span["references"]:
+                assert (reference["traceID"], reference["spanID"]) in spans
+                kinds[reference["refType"]] += 1
+    assert kinds["CHILD_OF"] == len(spans) - 2
+    assert kinds["FOLLOWS_FROM"] > 0
+    assert any({"key": "error", "type": "bool", "value": True} in span["tags"] for span in spans.values())
+    some = next(iter(spans.values()))
+    for part, wrong in (("spanID", "7"), ("duration", -1), ("tags", [{"key": "a", "type": "int64", "value": "1"}])):
+        spoilt = [{**answer["data"][0], "spans": [{**some, part: wrong}]}]
+        assert not validator.is_valid({"data": spoilt})
 
 
 async def test_a_hit_links_to_the_call_that_paid(tmp_path):
