@@ -41,6 +41,16 @@ def test_a_combination_of_components_is_right(components):
     assert complaints(kustomize.base_with(components)) == []
 
 
+def test_the_order_of_components_does_not_matter():
+    *some, release, canary = kustomize.combinations()["all"]
+    assert (release, canary) == kustomize.LAST
+    built, turned = (kustomize.base_with([*order, *kustomize.LAST]) for order in (some, reversed(some)))
+    for document in (*built, *turned):
+        for pod in Manifests([document]).pods:
+            pod.containers[0].get("env", []).sort(key=lambda variable: variable["name"])
+    assert sorted(built, key=str) == sorted(turned, key=str)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_found(mistake):
     assert complaints(mistake.made_in(kustomize.overlay(mistake.overlay)), [mistake.found_by])
