@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manifests import AUTOSCALING, SERVING
+from manifests import AUTOSCALING, NAME, SERVING
 
 Build = Sequence[dict]
 
@@ -304,6 +304,11 @@ MISTAKES = [
         lambda build: replica("StatefulSet", "redis")(build)["containers"][0]["args"].remove("always"),
     ),
     Mistake(
+        "a cache that fills the Redis of the log",
+        "shares_state_between_orchestrators",
+        set_config("generator", "KOT_REDIS_URL", "redis://redis:6379/0"),
+    ),
+    Mistake(
         "a Neo4j without storage",
         "shares_state_between_orchestrators",
         lambda build: one(build, "StatefulSet", "neo4j")["spec"].pop("volumeClaimTemplates"),
@@ -354,19 +359,19 @@ MISTAKES = [
     Mistake(
         "a Redis that is not there",
         "calls_what_is_there",
-        set_config("generator", "KOT_REDIS_URL", "redis://cache:6379/0"),
+        set_config("generator", "KOT_REDIS_URL", "redis://memory:6379/0"),
     ),
     Mistake(
         "a policy for pods that nothing makes",
         "selects_what_is_there",
         lambda build: one(build, "NetworkPolicy", "jaeger")["spec"]["podSelector"]["matchLabels"].update(
-            {"app.kubernetes.io/name": "yeager"}
+            {NAME: "yeager"}
         ),
     ),
     Mistake(
         "a Service without pods",
         "selects_what_is_there",
-        lambda build: one(build, "Service", "collector")["spec"]["selector"].update({"app.kubernetes.io/name": "otel"}),
+        lambda build: one(build, "Service", "collector")["spec"]["selector"].update({NAME: "otel"}),
     ),
     Mistake(
         "an image without a tag",
@@ -391,9 +396,9 @@ MISTAKES = [
     # Network policies.
     Mistake("a Redis that may not be called", "lets_through_what_is_called", remove("NetworkPolicy", "to-redis")),
     Mistake(
-        "a Redis that generators may not reach",
+        "a cache that generators may not reach",
         "lets_through_what_is_called",
-        lambda build: peers_of(build, "redis")[0]["podSelector"]["matchExpressions"][0]["values"].remove("generator"),
+        lambda build: peers_of(build, "cache")[0]["podSelector"]["matchLabels"].update({NAME: "evaluator"}),
     ),
     Mistake(
         "a Neo4j that is let through at another port",

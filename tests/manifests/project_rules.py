@@ -105,6 +105,9 @@ def shares_state_between_orchestrators(built: Manifests) -> Iterator[str]:
         yield f"up to {pod.scale('max-scale')} orchestrators with a log in {settings['KOT_LOG']}"
     if "sqlite" in (settings["KOT_LOG"], settings["KOT_TREE"]):
         yield "a file in a pod is gone with the pod"
+    cache = built.environment(built.revisions["generator"])
+    if settings["KOT_LOG"] == cache["KOT_CACHE"] == "redis" and settings["KOT_REDIS_URL"] == cache["KOT_REDIS_URL"]:
+        yield "the cache fills the Redis of the log, which refuses then"
     for made in built.of("StatefulSet"):
         said = " ".join(made["spec"]["template"]["spec"]["containers"][0].get("args", []))
         for wanted in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
