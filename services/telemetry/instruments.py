@@ -19,7 +19,7 @@ MODEL = "model"
 """With the orchestrator, a name that its settings have, `default`, or `other`; with a worker, the model's own name."""
 OUTCOME = "outcome"
 REASON = "reason"
-"""Why a line became no thought."""
+"""Why a line became no thought, or the reason of an error."""
 DIRECTION = "direction"
 """`prompt` or `completion`."""
 CACHED = "cached"
@@ -27,6 +27,11 @@ CACHED = "cached"
 STORE = "store"
 OF = "of"
 """What was tried again: a stage, or the `log`."""
+
+ROUTE = "route"
+"""What has handled a request of the page: the name of a handler, `static`, or `none`."""
+CODE = "code"
+"""The status of an HTTP response."""
 
 CUSTOM = "custom"
 DEFAULT = "default"
@@ -176,6 +181,25 @@ MODEL_DURATION = Metric(
     labels=(MODEL, CACHED, OUTCOME),
     about="Seconds that a call of a model took, cached or not",
     bounds=_SECONDS,
+)
+
+# Of the page's server.
+WEB_REQUESTS = Metric(
+    name="kot.web.requests",
+    kind=Kind.COUNTER,
+    unit="{request}",
+    labels=(ROUTE, CODE),
+    about="Requests of the page that were answered",
+)
+WEB_STREAMS = Metric(
+    name="kot.web.streams", kind=Kind.LEVEL, unit="{stream}", labels=(), about="Streams of events that are open"
+)
+WEB_STREAMS_FAILED = Metric(
+    name="kot.web.streams.failed",
+    kind=Kind.COUNTER,
+    unit="{stream}",
+    labels=(REASON,),
+    about="Streams of events that ended with an error",
 )
 
 METRICS = tuple(found for found in dict(globals()).values() if isinstance(found, Metric))

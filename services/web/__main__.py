@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import sys
+from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
 
 from services.core.errors import KotError
-from services.settings import ServerSettings, WebSettings, read_settings
-from services.telemetry import logs
+from services.settings import ServerSettings, TelemetrySettings, WebSettings, read_settings
+from services.telemetry import logs, metrics
 from services.web.serving import serving_page
 
 UNUSABLE = 78
@@ -21,8 +22,13 @@ async def serve(settings: ServerSettings, web: WebSettings) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    target = web.orchestrator_target
-    async with serving_page(target, settings.host, settings.port, trace_url=web.trace_url) as address:
+    target, telemetry = web.orchestrator_target, read_settings(TelemetrySettings)
+    async with AsyncExitStack() as resources:
+        metrics.configure(telemetry, service="web", pod=settings.pod, revision=settings.revision, host=settings.host)
+        resources.push_async_callback(metrics.close)
+        address = await resources.enter_async_context(
+            serving_page(target, settings.host, settings.port, trace_url=web.trace_url)
+        )
         structlog.get_logger().info("serving", address=address, orchestrator=target)
         await told.wait()
     structlog.get_logger().info("stopped")

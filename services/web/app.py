@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from services.core.errors import InvalidInput, KotError
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.status import CODES
+from services.web.counting import Counting
 from services.web.events import EventStream, describe, to_json, write_events
 from services.web.fields import describe_fields
 from services.web.guard import Guard
@@ -68,7 +69,7 @@ def create_app(
             Route(f"{one}/resume", handlers.resume, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[Middleware(Counting), Middleware(Guard, hosts=hosts)],
         exception_handlers={KotError: _refuse},
     )
 

@@ -16,6 +16,7 @@ from starlette.types import Send
 
 from services.core.errors import KotError, TemporaryError
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
+from services.telemetry import instruments, metrics
 
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without a message a comment is sent, so that no proxy takes the stream for dead."""
@@ -60,6 +61,7 @@ async def write_events(
                 if number > after:
                     yield f"id: {number}\ndata: {to_json(message)}\n\n"
         except KotError as error:
+            metrics.add(instruments.WEB_STREAMS_FAILED, reason=error.reason.value)
             yield f"event: failed\ndata: {json.dumps(describe(error))}\n\n"
         finally:
             for task in (upcoming, told):

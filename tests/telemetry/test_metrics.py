@@ -14,6 +14,7 @@ import pytest
 from fleet import SOLVABLE, UNSOLVABLE, fleet, solve, solve_request
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from page import ENDLESS, Slow, browser
 from processes import free_port, service
 from prometheus_client.parser import text_string_to_metric_families
 from word_ladder import EXAMPLE, PROBLEM, play
@@ -36,6 +37,7 @@ from services.rpc.history import decode
 from services.settings import TelemetrySettings
 from services.telemetry import instruments, metrics
 from services.testing.histories import history
+from services.web.events import write_events
 
 HISTORIES = Path(__file__).resolve().parents[1] / "histories"
 SMALL = {"completion_tokens": 1500}
@@ -308,6 +310,43 @@ async def test_what_prometheus_scrapes_from_four_processes_is_what_the_solves_we
         asked = scraped[stage].of("kot_model_duration_seconds_count", by="cached", model="scripted")
         assert asked["no"] == orchestrator.of("kot_model_calls_total", stage=stage)
         assert asked["yes"] == orchestrator.of("kot_cache_hits_total", stage=stage)
+
+
+async def test_what_prometheus_scrapes_of_the_page_is_what_was_asked(tmp_path):
+    port = free_port()
+
+    async def shown(name, **where):
+        return (await asyncio.to_thread(Scraped, port)).of(name, **where)
+
+    async with fleet(Slow()) as target:
+        settings = {"KOT_ORCHESTRATOR_TARGET": target, "KOT_METRICS_PORT": str(port)}
+        with service("web", tmp_path, **settings) as web:
+            await asyncio.to_thread(web.wait_until_serving)
+            async with browser(f"http://{web.target}") as session:
+                for path, code in (("/", 200), ("/api/solves", 200), ("/api/solves/none", 404), ("/nowhere", 404)):
+                    assert (await session.get(path)).status == code
+                asked = {"problem": UNSOLVABLE, "budget": ENDLESS}
+                async with session.post("/api/solves", json=asked) as answer:
+                    await answer.content.readline()
+                    assert await shown("kot_web_streams") == 1
+                requests = await shown("kot_web_requests_total", by="route")
+                assert requests == {"page": 1, "solves": 1, "one": 1, "none": 1, "solve": 1}
+                assert await shown("kot_web_requests_total", by="code") == {"200": 3, "404": 2}
+                async with asyncio.timeout(10):
+                    while await shown("kot_web_streams"):  # noqa: ASYNC110 - the server is another process
+                        await asyncio.sleep(0.05)
+            web.process.terminate()
+            assert await web.ended() == 0
+
+
+async def test_a_stream_that_fails_is_counted(counted):
+    async def failing():
+        raise WorkerUnavailable("away")
+        yield
+
+    told = [event async for event in write_events(failing(), after=0, closing=asyncio.Event())]
+    assert len(told) == 1
+    assert counted.of(instruments.WEB_STREAMS_FAILED) == {("WORKER_UNAVAILABLE",): 1}
 
 
 @asynccontextmanager
