@@ -41,6 +41,10 @@ class Scaling:
     """`scale-to-zero-grace-period`: how long the last pod stays once the activator is in the path."""
     always_proxied: bool = False
     """`target-burst-capacity` -1: the activator is in the path always, so that the last pod need not stay for it."""
+    retention_seconds: float = 0.0
+    """`scale-to-zero-pod-retention-period`: how long the last pod stays at least, once nobody wants it."""
+    down_delay_seconds: float = 0.0
+    """`scale-down-delay`: there are as many pods as were wanted at any time within so long."""
     min_scale: int = 0
     max_scale: int = 0
     """0 is no limit."""
@@ -105,6 +109,8 @@ class Autoscaler:
         self._panic = Window(scaling.panic_seconds)
         self._panicked_at: float | None = None
         self._most_in_panic = 0
+        self._lately: deque[tuple[float, int]] = deque()
+        """What was wanted when, while that may delay what is wanted less."""
         self._active_since: float | None = None
         self._idle_since: float | None = None
 
@@ -123,7 +129,7 @@ class Autoscaler:
         stable, panic = self._stable.average(now), self._panic.average(now)
         if stable is None:
             return wanted
-        desired = self._desired(now, ready, stable, panic or 0.0)
+        desired = self._delayed(now, self._desired(now, ready, stable, panic or 0.0))
         desired = max(desired, self._scaling.min_scale)
         if self._scaling.max_scale:
             desired = min(desired, self._scaling.max_scale)
@@ -144,8 +150,15 @@ class Autoscaler:
         self._most_in_panic = max(self._most_in_panic, desired, min(max(by_panic, lowest), highest))
         return self._most_in_panic
 
+    def _delayed(self, now: float, desired: int) -> int:
+        """Return the most that was wanted lately."""
+        while self._lately and self._lately[0][0] <= now - self._scaling.down_delay_seconds:
+            self._lately.popleft()
+        self._lately.append((now, desired))
+        return max(pods for _, pods in self._lately)
+
     def _or_one_for_a_while(self, now: float, desired: int, ready: int, wanted: int) -> int:
-        """Keep a last pod until it was ready for a stable window, and idle for the grace after that."""
+        """Keep a last pod until it was ready for a stable window, and then idle for the grace or its retention."""
         if ready == 0:
             self._active_since = None
         elif self._active_since is None or (desired > 0 and self._idle_since is not None):
@@ -160,4 +173,4 @@ class Autoscaler:
         if self._idle_since is None:
             self._idle_since = now
         grace = 0.0 if self._scaling.always_proxied else self._scaling.grace_seconds
-        return 1 if now < self._idle_since + grace else 0
+        return 1 if now < self._idle_since + max(grace, self._scaling.retention_seconds) else 0

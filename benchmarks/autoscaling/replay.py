@@ -111,6 +111,8 @@ class Solve:
         """From its coming to its end, once it has ended."""
         self.awake_after = 0.0
         """Of that, until all stages served."""
+        self.longest_wait = 0.0
+        """Of a call to a stage."""
         self._place = services[ORCHESTRATOR].enter(self._wake)
 
     def _wake(self, _place: Request) -> None:
@@ -178,6 +180,7 @@ class Solve:
         if self._over:
             place.end()
         else:
+            self.longest_wait = max(self.longest_wait, self._clock.now - place.came)
             begin(place)
 
     def _after(self, seconds: float, action: Action) -> None:

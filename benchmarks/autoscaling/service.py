@@ -75,6 +75,7 @@ class Service:
         """Begin with the least pods, which are ready."""
         self._autoscaler = Autoscaler(self.scaling)
         self._waiting: deque[Request] = deque()
+        self._dispatching = False
         self._in_system = 0
         self._request_seconds = 0.0
         self._counted_to = self.clock.now
@@ -113,6 +114,10 @@ class Service:
         return self.pod_seconds + sum(self.clock.now - pod.began for pod in self.pods)
 
     def _dispatch(self) -> None:
+        """Give rooms to those that wait; what begins may end at once, which makes no second round of this."""
+        if self._dispatching:
+            return
+        self._dispatching = True
         while self._waiting:
             if self._waiting[0].ended:
                 self._waiting.popleft()
@@ -120,12 +125,13 @@ class Service:
             free = [pod for pod in self.pods if pod.ready and not pod.leaving]
             pod = min(free, key=lambda pod: pod.running, default=None)
             if pod is None or pod.running >= self.scaling.container_concurrency:
-                return
+                break
             request = self._waiting.popleft()
             request.pod = pod
             pod.running += 1
             self.longest_wait = max(self.longest_wait, self.clock.now - request.came)
             request.begin(request)
+        self._dispatching = False
 
     def _count(self, change: int) -> None:
         self._request_seconds += self._in_system * (self.clock.now - self._counted_to)

@@ -100,6 +100,19 @@ def test_without_reports_nothing_changes():
     assert Autoscaler(TEN).decide(5, ready=3, wanted=4) == 4
 
 
+def test_fewer_pods_are_delayed_and_more_are_not():
+    autoscaler, now = fed(*[70] * 60, scaling=Scaling(container_concurrency=10, down_delay_seconds=20))
+    assert autoscaler.decide(now, ready=10, wanted=10) == 10
+    for second in range(now + 1, now + 21):
+        autoscaler.record(second, 0)
+        if second >= now + 19:
+            # 41 x 70 / 60 = 47.8 wants 7, and so do 46.7; ten were wanted 19 and 20 seconds ago.
+            assert autoscaler.decide(second, ready=10, wanted=10) == (10 if second == now + 19 else 7)
+    autoscaler.record(now + 21, 1000)
+    # 1000 / 6 wants 24, at once.
+    assert autoscaler.decide(now + 21, ready=12, wanted=7) == 24
+
+
 # --- panic mode -----------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +153,19 @@ def test_panic_goes_on_while_there_is_reason_to():
     assert autoscaler.panics
 
 
+def test_one_panic_knows_nothing_of_the_last():
+    autoscaler, now = fed(*[70] * 60, *[140] * 6)
+    assert autoscaler.decide(now, ready=10, wanted=10) == 20
+    for second in range(now + 1, now + 200):
+        autoscaler.record(second, 7)
+        autoscaler.decide(second, ready=20, wanted=20)
+    assert not autoscaler.panics
+    for later in range(second + 1, second + 7):
+        autoscaler.record(later, 14)
+    assert autoscaler.decide(later, ready=1, wanted=1) == 2
+    assert autoscaler.panics
+
+
 # --- zero -----------------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +194,14 @@ def test_the_last_pod_stays_for_the_grace():
 
 def test_where_the_activator_always_is_there_is_no_grace():
     assert idle_until_zero(Scaling(container_concurrency=10, always_proxied=True)) == 119
+
+
+@pytest.mark.parametrize(
+    ("proxied", "retention", "gone"), [(True, 100, 119 + 100), (False, 100, 119 + 100), (False, 10, 149)]
+)
+def test_the_last_pod_is_retained(proxied, retention, gone):
+    scaling = Scaling(container_concurrency=10, always_proxied=proxied, retention_seconds=retention)
+    assert idle_until_zero(scaling) == gone
 
 
 def test_a_pod_that_came_too_late_stays_for_a_stable_window():
