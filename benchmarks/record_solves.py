@@ -9,17 +9,16 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TypeVar
 
-from common import print_table, read_puzzles, service, wait_until_serving
+from cluster import CALLS, orchestrator, workers
+from common import print_table, read_puzzles
 from model_server import ModelServer, add_arguments, model_server
 
-from services.adapters.stages import CallSettings, RemoteEvaluator, RemoteProposer, RemoteValidator
-from services.cli.all_in_one import private_address
-from services.cli.client import Client
+from services.adapters.stages import RemoteEvaluator, RemoteProposer, RemoteValidator
 from services.core.ports import (
     EvaluateRequest,
     EvaluateUpdate,
@@ -28,17 +27,12 @@ from services.core.ports import (
     ValidateRequest,
     ValidateUpdate,
 )
-from services.orchestrator.servicer import OrchestratorServicer
 from services.orchestrator.wiring import keep
-from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
-from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import add_OrchestratorServiceServicer_to_server
-from services.rpc.server import Mount, serving
-from services.settings import OrchestratorSettings, StateSettings
+from services.settings import StateSettings
 from services.telemetry import logs
 
 OUT = Path(__file__).parent / "autoscaling" / "recorded.json"
-CALLS = CallSettings(timeout=55, attempts=3, calls=256, absence=20)
 BEGINNING = (-1, 0)
 """What comes before the first call of a solve."""
 
@@ -109,45 +103,19 @@ class RecordedValidator(RemoteValidator):
         return self.tape.record(self.name, len(batch), super().validate(batch))
 
 
-@contextmanager
-def workers(**environment: str) -> Iterator[dict[str, str]]:
-    """Run generator, evaluator and validator as processes; gives their targets."""
-    with ExitStack() as stack:
-        generator = stack.enter_context(service("generator", **environment))
-        remote = environment | {"KOT_MODEL": "remote", "KOT_MODEL_TARGET": generator.target}
-        judges = {name: stack.enter_context(service(name, **remote)) for name in ("evaluator", "validator")}
-        for each in (generator, *judges.values()):
-            wait_until_serving(each)
-        yield {"generator": generator.target} | {name: each.target for name, each in judges.items()}
-
-
-@asynccontextmanager
-async def recorded_orchestrator(targets: dict[str, str], tape: Tape) -> AsyncGenerator[Client, None]:
-    """Serve an orchestrator whose calls are recorded; gives a client of it."""
-    async with AsyncExitStack() as resources:
-        stages = (
-            RecordedProposer(targets["generator"], **CALLS),
-            RecordedEvaluator(targets["evaluator"], **CALLS),
-            RecordedValidator(targets["validator"], **CALLS),
-        )
-        for stage in stages:
-            stage.tape = tape
-            resources.push_async_callback(stage.close)
-        state = StateSettings(log="memory", tree="none")
-        settings = OrchestratorSettings(prompt_style="few_shot")
-        servicer = OrchestratorServicer(*stages, settings, keep(resources, state), cold_start_timeout=20)
-        resources.push_async_callback(servicer.close)
-        mount = Mount("kubeofthoughts.v1.OrchestratorService", add_OrchestratorServiceServicer_to_server, servicer)
-        address = private_address(resources)
-        await resources.enter_async_context(serving([mount], address, drain_seconds=1))
-        channel = await resources.enter_async_context(dial(address))
-        yield Client(channel, "the recorded orchestrator")
-
-
 async def record(targets: dict[str, str], puzzles: Sequence[str], server: ModelServer) -> list[dict[str, object]]:
     """Solve the puzzles one after the other; return what was recorded of each."""
     tape, solves = Tape(), []
-    async with recorded_orchestrator(targets, tape) as client:
+    stages = (
+        RecordedProposer(targets["generator"], **CALLS),
+        RecordedEvaluator(targets["evaluator"], **CALLS),
+        RecordedValidator(targets["validator"], **CALLS),
+    )
+    for stage in stages:
+        stage.tape = tape
+    async with AsyncExitStack() as resources:
+        keeping = keep(resources, StateSettings(log="memory", tree="none"))
+        client = await resources.enter_async_context(orchestrator(stages, keeping))
         await client.solve_to_end(wire.SolveRequest(problem=puzzles[0], fresh=True))  # connections and imports
         for puzzle in puzzles:
             await server.reset()
@@ -178,8 +146,8 @@ def main() -> None:
     options = parser.parse_args()
     logs.configure(service="benchmark", pod="local", revision="local", level="error")
     puzzles = read_puzzles(options.puzzles)[:: options.every]
-    with model_server(options.server, scale=options.scale) as server, workers(**server.environment()) as targets:
-        solves = asyncio.run(record(targets, puzzles, server))
+    with model_server(options.server, scale=options.scale) as server, workers(**server.environment()) as found:
+        solves = asyncio.run(record({name: each.target for name, each in found.items()}, puzzles, server))
     lines = ",\n".join(json.dumps(solve, separators=(",", ":")) for solve in solves)
     options.out.write_text(f"[\n{lines}\n]\n")
     seconds = sorted(float(str(solve["seconds"])) for solve in solves)
