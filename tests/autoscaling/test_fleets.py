@@ -8,6 +8,7 @@ from autoscaling.fleets import ON_GPU
 
 KNATIVE = Path(__file__).parents[2] / "knative"
 DOMAIN = "autoscaling.knative.dev/"
+ANNOTATIONS = "/spec/template/metadata/annotations/"
 UNITS = {"s": 1, "m": 60}
 
 
@@ -15,20 +16,25 @@ def read(path):
     return yaml.safe_load((KNATIVE / path).read_text())
 
 
+def patches():
+    """What the components `gpu` and `redis` change of each service."""
+    return {
+        "generator": read("components/gpu/generator.yaml"),
+        "orchestrator": yaml.safe_load(read("components/redis/kustomization.yaml")["patches"][0]["patch"]),
+    }
+
+
 def manifest(service):
-    """The annotations and the containerConcurrency of a service, with the components `gpu` and `redis`."""
-    if service == "generator":
-        patches = {patch["path"]: patch["value"] for patch in read("components/gpu/generator.yaml")}
-        return (
-            patches["/spec/template/metadata/annotations"],
-            patches["/spec/template/spec/containerConcurrency"],
-        )
+    """The annotations for the autoscaler and the containerConcurrency of a service."""
     template = read(f"base/{service}.yaml")["spec"]["template"]
-    annotations = dict(template["metadata"]["annotations"])
-    if service == "orchestrator":
-        patch = yaml.safe_load(read("components/redis/kustomization.yaml")["patches"][0]["patch"])
-        annotations[DOMAIN + "max-scale"] = patch[0]["value"]
-    return annotations, template["spec"]["containerConcurrency"]
+    annotations, container_concurrency = template["metadata"]["annotations"], template["spec"]["containerConcurrency"]
+    for patch in patches().get(service, []):
+        if patch["path"].startswith(ANNOTATIONS):
+            annotations[patch["path"].removeprefix(ANNOTATIONS).replace("~1", "/")] = patch["value"]
+        if patch["path"] == "/spec/template/spec/containerConcurrency":
+            container_concurrency = patch["value"]
+    found = {name.removeprefix(DOMAIN): value for name, value in annotations.items() if name.startswith(DOMAIN)}
+    return found, container_concurrency
 
 
 def seconds(written):
@@ -37,8 +43,7 @@ def seconds(written):
 
 @pytest.mark.parametrize("service", ON_GPU)
 def test_fleets_are_those_of_the_manifests(service):
-    annotations, container_concurrency = manifest(service)
-    found = {name.removeprefix(DOMAIN): value for name, value in annotations.items() if name.startswith(DOMAIN)}
+    found, container_concurrency = manifest(service)
     scaling = ON_GPU[service]
     assert int(found.pop("target")) == scaling.target
     assert int(found.pop("max-scale")) == scaling.max_scale
