@@ -4,12 +4,13 @@ A batch whose stage cannot be reached is sent again, without the requests that a
 proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.
 """
 
+import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any, TypedDict, TypeVar
 
 import grpc
@@ -37,6 +38,8 @@ from services.telemetry import instruments, metrics
 
 Update = TypeVar("Update")
 
+ASLEEP_SECONDS = 30.0
+"""A stage that has said nothing for so long may have been scaled to zero; platforms wait for twice as long at least."""
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
 
@@ -64,7 +67,8 @@ class _Stage(ABC):
 
     However many solves there are, a stage is not asked more than it takes: what has no place waits here. A call that it
     refuses while others of ours are there is one too many, and has the next place; that is no attempt. Before a call is
-    tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew.
+    tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew. The same
+    before a call when nothing was heard of it for long: to wake up is no part of a call's time.
     """
 
     name: str
@@ -75,12 +79,15 @@ class _Stage(ABC):
         self._timeout = timeout
         self._attempts = attempts
         self._places = Places(calls)
-        channels = [dial(target, apart=True) for _ in range(ceil(calls / CALLS_PER_CONNECTION))]
+        self._heard = -math.inf
+        """When it last said something, in the loop's time."""
+        channels = [dial(target, apart=True) for _ in range(math.ceil(calls / CALLS_PER_CONNECTION))]
         self._connections = [_Connection(channel, self._method(channel)) for channel in channels]
 
     async def wake(self, timeout: float) -> None:
         """Wait until the service serves, at most `timeout` seconds; `WorkerUnavailable` if it does not."""
         await wake(self._connections[0].channel, f"the {self.name} at {self._target}", timeout)
+        self._heard = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         """Close the channels."""
@@ -103,7 +110,8 @@ class _Stage(ABC):
             reraise=True,
         )
         async for attempt in retrying:
-            if attempt.retry_state.attempt_number > 1 and self._absence:
+            asleep = asyncio.get_running_loop().time() - self._heard > ASLEEP_SECONDS
+            if self._absence and (asleep or attempt.retry_state.attempt_number > 1):
                 await self.wake(self._absence)
             with attempt:
                 async with aclosing(self._attempt(messages, read)) as ready:
@@ -124,6 +132,7 @@ class _Stage(ABC):
                         answered = True
                         yield [read(update, message.pod) for update in message.updates]
                     self._places.grow()
+                    self._heard = asyncio.get_running_loop().time()
                     return
                 except grpc.aio.AioRpcError as error:
                     failure = from_rpc_error(error, f"the {self.name} at {self._target}")

@@ -8,9 +8,11 @@ import hooks
 import pytest
 from chaos_fleet import BUDGET, Calls, without_usage
 from fleet import Run, details, fleet, refusal, solve, solve_request, until
-from pods import COUNTED, WORKERS, cluster, logs
+from pods import COUNTED, WORKERS, cluster, logs, route
 from redis_server import redis_server
+from test_queue_proxy import REQUEST
 
+from services.adapters import stages
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
 
@@ -212,3 +214,18 @@ async def test_a_stage_that_falls_asleep_during_a_solve_is_woken_again(tmp_path,
     assert_as_if_nothing_had_been(run, undisturbed)
     assert not running[name].refusals
     assert Calls.read(tmp_path).paid_twice == []
+
+
+async def test_the_start_of_a_stage_that_fell_asleep_is_no_part_of_its_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "ASLEEP_SECONDS", 0.2)
+    async with route("validator", tmp_path, pods=0) as serving:
+        stage = stages.RemoteValidator(serving.target, timeout=3, attempts=1, calls=1, absence=BOUND_SECONDS)
+        assert [update.id async for updates in stage.validate([REQUEST]) for update in updates] == ["a"]
+        assert await serving.revision.scale(0) == [0]
+        serving.revision.command = slow_to_start(4)
+        await asyncio.sleep(0.3)
+        assert [update.id async for updates in stage.validate([REQUEST]) for update in updates] == ["a"]
+        paths = [headers[":path"].rpartition("/")[2] for headers in serving.revision.heard]
+        assert paths == ["Check", "Validate", "Check", "Validate"]
+        assert not serving.refusals
+        await stage.close()
