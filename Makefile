@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help solve test test-all test-vllm chromium chaos check format proto buf-image clean
+.PHONY: help solve test test-all test-vllm chromium chaos rolling check format proto buf-image clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -50,6 +50,12 @@ SEED ?=
 
 chaos: $(VENV)/.installed-dev ## Kill each process MOMENTS (default: 100) times, at random moments of SEED.
 	@CHAOS_MOMENTS=$(MOMENTS) CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos/test_kills.py
+
+# How often each service is restarted, behind a proxy that behaves like Knative's.
+RESTARTS ?= 100
+
+rolling: $(VENV)/.installed-dev ## Restart each service RESTARTS (default: 100) times, under load.
+	@ROLLING_RESTARTS=$(RESTARTS) $(BIN)/python -m pytest tests/pod/test_rolling.py
 
 # An environment of its own: vLLM pins the versions of much that others use. vLLM for CPUs works with one version of
 # torch; torchvision and its like, which it asks for too, do not load with that one, and nothing here needs them.

@@ -1,4 +1,4 @@
-"""Seconds from a cold start: a `kot solve` to its answer, and a service without a model to serving."""
+"""Seconds from a cold start: a `kot solve` to its answer, and each service to serving, as a probe asks it."""
 
 import argparse
 import json
@@ -7,8 +7,12 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from common import print_table, service, wait_until_serving, write_json
+from common import Service, print_table, service, wait_until_serving, write_json
 
 
 def seconds_to_answer(puzzle: str) -> float:
@@ -27,37 +31,53 @@ def seconds_to_answer(puzzle: str) -> float:
     return seconds
 
 
+def wait_for_page(page: Service, patience: float = 60) -> None:
+    """Ask for the page's health until it answers."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and page.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{page.target}/healthz", timeout=1):
+                return
+        except urllib.error.URLError:
+            time.sleep(0.005)
+    raise SystemExit(f"{page.target} does not serve")
+
+
 def seconds_to_serving(name: str) -> float:
-    """Start a service and return how long it took until its health says that it serves."""
+    """Start a service, with the embedded model if it has one, and return how long it took until it serves."""
     begun = time.perf_counter()
     with service(name) as started:
-        wait_until_serving(started)
+        (wait_for_page if name == "web" else wait_until_serving)(started)
         return time.perf_counter() - begun
+
+
+def measure(start: Callable[[], float], repeats: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the wall times and the processor times of so many starts."""
+    seconds, costs = [], []
+    for _ in range(repeats):
+        before = os.times()
+        seconds.append(start())
+        after = os.times()
+        costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return seconds, costs
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--puzzle", default="1 1 11 11")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
-    answers, costs, validators, orchestrators = [], [], [], []
-    for _ in range(options.repeats):
-        before = os.times()
-        answers.append(seconds_to_answer(options.puzzle))
-        after = os.times()
-        costs.append(after.children_user + after.children_system - before.children_user - before.children_system)
-        validators.append(seconds_to_serving("validator"))
-        orchestrators.append(seconds_to_serving("orchestrator"))
-    figures = {
-        "repeats": options.repeats,
-        "kot solve to answer, median s": statistics.median(answers),
-        "kot solve to answer, most s": max(answers),
-        "kot solve to answer, median processor s": statistics.median(costs),
-        "validator to serving, median s": statistics.median(validators),
-        "orchestrator to serving, median s": statistics.median(orchestrators),
-    }
+    starts: dict[str, Callable[[], float]] = {"kot solve to answer": partial(seconds_to_answer, options.puzzle)}
+    for name in ("generator", "evaluator", "validator", "orchestrator", "web"):
+        starts[f"{name} to serving"] = partial(seconds_to_serving, name)
+    figures: dict[str, object] = {"repeats": options.repeats}
+    for what, start in starts.items():
+        seconds, costs = measure(start, options.repeats)
+        figures[f"{what}, median s"] = statistics.median(seconds)
+        figures[f"{what}, range s"] = f"{min(seconds):.2f} to {max(seconds):.2f}"
+        figures[f"{what}, median processor s"] = statistics.median(costs)
     print_table("Cold start", figures)
     write_json(options.json, figures)
 

@@ -67,7 +67,7 @@ class _Stage(ABC):
 
     However many solves there are, a stage is not asked more than it takes: what has no place waits here. A call that it
     refuses while others of ours are there is one too many, and has the next place; that is no attempt. Before a call is
-    tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew. The same
+    tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew. So too
     before a call when nothing was heard of it for long: to wake up is no part of a call's time.
     """
 

@@ -63,7 +63,8 @@ async def cluster(
             routes[name] = await stack.enter_async_context(Route(made, timeout=timeout).serving())
             await made.scale(pods)
         targets = {f"KOT_{name.upper()}_TARGET": routes[name].target for name in WORKERS}
-        front = revision("orchestrator", folder, command=command, **targets | environment)
+        settings = targets | environment | (own or {}).get("orchestrator", {})
+        front = revision("orchestrator", folder, command=command, **settings)
         routes["orchestrator"] = await stack.enter_async_context(Route(front, timeout=600).serving())
         await front.scale(orchestrators)
         yield Cluster(routes)

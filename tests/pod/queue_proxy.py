@@ -23,8 +23,8 @@ TAG = b"knative-serving-tag"
 QUEUE_FACTOR = 10
 """A pod's queue has room for so many times what runs in it."""
 PROBE_SECONDS = 0.05
-PATIENCE_SECONDS = 30
-"""A process that is told to end has ended by then."""
+PATIENCE_SECONDS = 90
+"""A process that is told to end has ended by then: more than its calls have for that."""
 
 
 class Exchange:
@@ -123,8 +123,9 @@ class Exchange:
 class Pod:
     """A process, and its queue: `concurrency` calls run, ten times as many wait, the others are refused."""
 
-    def __init__(self, revision, process, port):
+    def __init__(self, revision, process, port, log):
         self.process = process
+        self.log = log
         self.target = f"127.0.0.1:{port}"
         self.routed = False
         """Whether it serves and is sent calls."""
@@ -133,6 +134,7 @@ class Pod:
         self.most_running = 0
         self._revision = revision
         self._wire = None
+        self.busy = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -151,6 +153,7 @@ class Pod:
         limit = self._revision.concurrency
         exchange.pod = self
         self._idle.clear()
+        self.busy.set()
         if not limit or self.has_place:
             self._run(exchange)
         elif len(self.waiting) < QUEUE_FACTOR * limit:
@@ -169,6 +172,7 @@ class Pod:
             self.waiting.remove(exchange)
         if not self.load:
             self._idle.set()
+            self.busy.clear()
         self._revision.let_through()
 
     def _run(self, exchange):
@@ -201,7 +205,7 @@ class Pod:
     async def drain(self, quiet):
         """End it as Knative does: no more calls, `quiet` seconds without any, then SIGTERM; returns its exit code.
 
-        With None it is told at once, whatever is in flight.
+        With None it is told as soon as it has a call in flight.
         """
         self.routed = False
         if quiet is not None:
@@ -213,8 +217,11 @@ class Pod:
 
     async def ended(self):
         """Wait for its end."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self.process.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self._revision.name} has not ended: {self.log.read_text()}") from None
 
 
 @dataclass
@@ -239,6 +246,8 @@ class Revision:
     """When its pods were started, in the loop's time."""
     served: list[float] = field(default_factory=list)
     """When they served."""
+    _alive: list[Pod] = field(default_factory=list)
+    """Those that are told to end, too."""
     _held: deque = field(default_factory=deque)
     _tasks: set = field(default_factory=set)
 
@@ -273,16 +282,14 @@ class Revision:
             process = await asyncio.create_subprocess_exec(
                 *self.command, self.module, env=clean | own | self.environment, stdout=log, stderr=log
             )
-        pod = Pod(self, process, port)
-        pod.log = path
+        pod = Pod(self, process, port, path)
         self.pods.append(pod)
+        self._alive.append(pod)
+        self._spawn(self._outlive(pod))
         now = asyncio.get_running_loop().time
         self.started.append(now())
-        if not await pod.serves():
-            self.pods.remove(pod)
-            return None
+        assert await pod.serves(), path.read_text()
         self.served.append(now())
-        self._spawn(self._outlive(pod))
         self.let_through()
         return pod
 
@@ -293,24 +300,26 @@ class Revision:
         return [await self._end(pod, quiet) for pod in self.pods[count:]]
 
     async def restart(self, *, quiet=0.0):
-        """Replace each pod by a new one, which serves before the old one is told to end; returns the exit codes."""
-        codes = []
-        for pod in list(self.pods):
-            await self.start()
-            codes.append(await self._end(pod, quiet))
-        return codes
+        """Replace the oldest pod by a new one, which serves before the other is told to end; returns the exit code."""
+        oldest = self.pods[0]
+        await self.start()
+        return await self._end(oldest, quiet)
 
     async def _end(self, pod, quiet):
+        if quiet is None:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await pod.busy.wait()
         self.pods.remove(pod)
         return await pod.drain(quiet)
 
     async def _outlive(self, pod):
-        """Start another when a pod ends that nobody has told to."""
+        """Start another when a pod that served ends, and nobody has told it to."""
         await pod.process.wait()
+        self._alive.remove(pod)
         if pod in self.pods:
             self.pods.remove(pod)
-            pod.routed = False
-            await self.start()
+            if pod.routed:
+                await self.start()
 
     def _spawn(self, work):
         task = asyncio.create_task(work)
@@ -321,7 +330,7 @@ class Revision:
         """Kill what is left."""
         for task in self._tasks:
             task.cancel()
-        for pod in self.pods:
+        for pod in list(self._alive):
             with suppress(ProcessLookupError):
                 pod.process.kill()
             await pod.process.wait()

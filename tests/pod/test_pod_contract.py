@@ -104,7 +104,7 @@ async def test_knative_tells_a_pod_to_end_once_it_was_quiet_for_a_while(tmp_path
         assert await answered(await held(channel)) == ["a"], "the new one serves"
         assert [line["event"] for line in logs(serving.revision)] == ["serving", "serving"]
         assert await answered(call) == ["a"]
-        assert await restarting == [0]
+        assert await restarting == 0
 
 
 @asynccontextmanager
