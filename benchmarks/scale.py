@@ -273,8 +273,8 @@ def table_of_sensitivities(solve: PerSolve, rate: float) -> str:
 
 
 CELL = Assumed(log_seconds=3600)
-CELL_RATE = 25.0
-"""Solves a second of one cell: what one Redis and one database of trees carry, with room to spare."""
+CELL_RATE = 18.0
+"""Solves a second of one cell: what the most pods carry that the manifests allow. One Redis carries it with room."""
 
 
 def table_of_cells(solve: PerSolve, rate: float) -> str:
