@@ -105,7 +105,9 @@ async def test_a_solve_grows_its_tree_and_shows_its_answer():
         assert more > some > 1
         await tab.wait_for_timeout(500)
         assert await painted(tab) > before
-        assert "answer" in await tab.inner_text(".log")
+        # Rows that are out of sight are not laid out.
+        await tab.locator(".row.answer").scroll_into_view_if_needed()
+        await tab.wait_for_function("() => document.querySelector('.row.answer').innerText.includes('answer')")
 
 
 async def test_a_solve_is_cancelled_and_another_goes_on():
@@ -160,6 +162,10 @@ async def test_a_solve_that_was_parked_is_shown_and_gone_on_with():
         await tab.goto(place)
         await tab.wait_for_selector(".pill.parked")
         assert await thoughts(tab) >= some
+        await tab.focus("canvas.tree")
+        await tab.keyboard.press("Home")
+        await tab.keyboard.press("ArrowRight")
+        await tab.wait_for_selector(f".origin .prompt:text('Input: {UNSOLVABLE}')")
         await tab.click("text=Go on…")
         await tab.click(".resume button.primary")
         await tab.wait_for_selector(".pill.running")
@@ -260,7 +266,7 @@ async def test_hostile_text_stays_text():
         prompts = await texts(tab, ".origin .prompt")
         assert len(prompts) == 2
         assert all(HOSTILE in prompt for prompt in prompts)
-        assert HOSTILE in await tab.inner_text(".log")
+        assert HOSTILE in await tab.text_content(".log")
         await tab.goto(f"{address}/#/solves")
         assert await tab.inner_text("tbody th") == HOSTILE
         assert await tab.evaluate("[document.title, document.images.length, document.scripts.length]") == [
@@ -284,7 +290,7 @@ async def test_the_log_names_pods_and_a_click_shows_where_a_thought_came_from(mo
         await solve(tab, SOLVABLE)
         await tab.wait_for_selector(".pill.solved")
         pods = {
-            kind: set(await tab.locator(f".row.{kind} .pod").all_inner_texts())
+            kind: set(await tab.locator(f".row.{kind} .pod").all_text_contents())
             for kind in ("proposed", "evaluated", "answer", "expanded")
         }
         assert pods == {
