@@ -412,6 +412,13 @@ MISTAKES = [
             "values"
         ].remove("page"),
     ),
+    Mistake(
+        "a page that may not send its metrics",
+        "lets_through_what_is_called",
+        lambda build: one(build, "NetworkPolicy", "to-collector")["spec"]["podSelector"]["matchExpressions"][0][
+            "values"
+        ].remove("page"),
+    ),
     Mistake("pods that may not ask for addresses", "lets_through_what_is_called", remove("NetworkPolicy", "names")),
     Mistake(
         "a generator that the gateway does not reach",
