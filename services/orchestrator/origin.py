@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.core.errors import HistoryRefused
 from services.core.history import Begun, Record, Resumed, Round, Told
 from services.core.projection import Projection
 from services.core.stores import Step, StoredThought
@@ -72,15 +73,19 @@ class Origin:
         return sum((told.usage for told in self._brought_by), Usage())
 
     def prompts(self, plan: Plan) -> Prompts:
-        """Write anew what models were asked, by the plan of the solve."""
+        """Write anew what models were asked, by the plan of the solve.
+
+        Raises `HistoryRefused` if the history is of a version that did not keep what was asked for.
+        """
         if self.proposed is None:
             return Prompts()
         thought, method = self.proposed.thought, self._brought_by[0].method
+        if method is None:
+            raise HistoryRefused("the solve's history does not say whether a step was asked for or a whole solution")
         parent = State(plan.options.problem, self._projection.tree.steps(thought.parent_id or ""))
-        propose = plan.task.propose_prompt(parent, plan.options.task.style, method).text if method else ""
         answer = thought.answer if self.validated else None
         return Prompts(
-            propose=propose,
+            propose=plan.task.propose_prompt(parent, plan.options.task.style, method).text,
             evaluate=self._evaluate_prompt(plan, parent, thought.text),
             validate="" if answer is None else _validate_prompt(plan, answer),
         )

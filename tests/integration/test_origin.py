@@ -11,14 +11,16 @@ from writer import PROBLEM, Writer
 from yaml import safe_load
 
 from services.core.budget import Limits
+from services.core.errors import HistoryRefused
 from services.core.history import Begun, Resumed, Round, Told
 from services.core.thought import Proposal, Thought, Usage
 from services.core.tree import Proposed
 from services.orchestrator.origin import Origin
+from services.orchestrator.plan import make_plan
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.settings import StateSettings
+from services.settings import OrchestratorSettings, StateSettings
 from services.tasks.game24 import script
 
 LADDER = {"problem": "cold -> warm", "definition": safe_load(EXAMPLE.read_text()), "budget": {"model_calls": 40}}
@@ -175,6 +177,19 @@ def test_the_trace_is_that_of_the_run_in_which_the_thought_was_found():
     ]
     assert [found[each.id].proposed.pod for each in (early, late)] == ["g-1", "g-2"]
     assert found[early.id].usage == Usage(model_calls=2), "both parts of the draw"
+
+
+def test_a_history_that_does_not_say_what_was_asked_for_gives_no_prompts():
+    plan = make_plan(solve_request(), OrchestratorSettings())
+    begun = Begun(
+        request=b"", request_hash="", problem=SOLVABLE, task="t", strategy="s", versions="", begun_at=0.0
+    )  # fmt: skip
+    root = Thought.root(SOLVABLE)
+    child = root.child(Proposal("1 + 1 = 2 (left: 2 11 11)", "2 11 11"))
+    origin = Origin("s", begun, child.id)
+    origin.take([Round(told=(_told(root, child, "g-1"),), best="", elapsed=1.0)])
+    with pytest.raises(HistoryRefused):
+        origin.prompts(plan)
 
 
 def _told(parent, child, pod):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.core.budget import Limits
 from services.core.errors import Reason, StoreUnusable
 from services.core.history import Awaited, Begun, Ended, Parked, Resumed, Round, Told
+from services.core.task import Method
 from services.core.thought import Dropped, Thought, Usage, Value, Verdict
 from services.core.tree import Evaluated, Expanded, Failed, Merged, Proposed, Pruned, Validated
 from services.orchestrator.solve import SolveStatus
@@ -21,17 +22,17 @@ texts = st.text(max_size=20)
 usages = st.builds(Usage, counts, counts, counts, counts, st.floats(0, 1e6))
 thoughts = st.builds(Thought, texts, texts, counts, texts, texts, st.none() | texts)
 events = st.one_of(
-    st.builds(Proposed, thoughts),
+    st.builds(Proposed, thoughts, texts),
     st.builds(Merged, texts, texts, texts),
-    st.builds(Evaluated, texts, st.builds(Value, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))),
-    st.builds(Validated, texts, st.sampled_from(Verdict), texts),
+    st.builds(Evaluated, texts, st.builds(Value, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), texts),
+    st.builds(Validated, texts, st.sampled_from(Verdict), texts, texts),
     st.builds(Pruned, texts, texts),
     st.builds(Expanded, texts, counts, st.builds(Dropped, counts, counts, counts), usages),
     st.builds(Failed, texts, st.sampled_from(Reason), texts),
 )
 told = st.builds(
     Told, thought_id=texts, draw=counts, children=st.lists(texts).map(tuple), events=st.lists(events).map(tuple),
-    usage=usages, done=st.booleans(), failed=st.booleans(),
+    usage=usages, done=st.booleans(), failed=st.booleans(), method=st.none() | st.sampled_from(Method),
 )  # fmt: skip
 limits = st.builds(
     Limits, nodes=counts, depth=counts, model_calls=counts, prompt_tokens=counts, completion_tokens=counts,
@@ -40,7 +41,7 @@ limits = st.builds(
 records = st.one_of(
     st.builds(
         Begun, request=st.binary(), request_hash=texts, problem=texts, task=texts, strategy=texts, versions=texts,
-        begun_at=seconds, trace=texts,
+        begun_at=seconds, trace=texts, release=texts, pod=texts,
     ),
     st.builds(
         Round, told=st.lists(told, max_size=3).map(tuple), best=texts, elapsed=seconds, away=st.lists(texts).map(tuple)
@@ -59,6 +60,15 @@ records = st.one_of(
 @given(records)
 def test_a_record_survives_its_bytes(record) -> None:
     assert decode(encode(record)) == record
+
+
+@given(told)
+def test_a_record_says_which_pods_did_what(told) -> None:
+    """Events are equal wherever they came about, so this has to be looked at."""
+    kept = decode(encode(Round(told=(told,), best="", elapsed=0.0)))
+    assert [getattr(event, "pod", None) for event in kept.told[0].events] == [
+        getattr(event, "pod", None) for event in told.events
+    ]
 
 
 @pytest.mark.parametrize(
