@@ -140,8 +140,7 @@ OF_TELEMETRY = (
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_settings_ask_for_later_is_there(docker, sboms, service):
-    names = (*LAZY[service], *(OF_TELEMETRY if service != "web" else ()))
-    script = f"import {', '.join(names)}" if names else ""
+    script = f"import {', '.join(LAZY[service] + OF_TELEMETRY)}"
     docker.docker("run", "--rm", *LOCKED_DOWN, "--entrypoint=python", image(service), "-c", script)
 
 
@@ -167,8 +166,8 @@ def test_all_five_solve_together_and_stop_when_they_are_told(docker, sboms):
     with ExitStack() as stack:
         names, targets = [], {}
         for service in ("generator", "evaluator", "validator", "orchestrator", "web"):
-            metrics = {} if service == "web" else {"KOT_METRICS_PORT": free_port()}
-            name, target = stack.enter_context(container(docker, service, **targets, **metrics))
+            settings = {"KOT_METRICS_PORT": free_port()} | targets
+            name, target = stack.enter_context(container(docker, service, **settings))
             names.append(name)
             targets[f"KOT_{service.upper()}_TARGET"] = target
             targets.setdefault("KOT_MODEL_TARGET", target)
