@@ -74,6 +74,8 @@ def layers(service: str) -> Layers:
             model += int(size)
         elif " /app" in what:
             ours += int(size)
+    if not ours:
+        sys.exit(f"{image(service)}: Docker's history shows no layer of ours")
     return Layers(ours, model)
 
 
