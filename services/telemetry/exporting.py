@@ -18,6 +18,8 @@ from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from services.telemetry.tracing import LONGEST_TEXT
+
 if TYPE_CHECKING:
     from services.telemetry.tracing import Span, Value
 
@@ -29,8 +31,6 @@ EVERY_SECONDS = 0.5
 """Spans are sent so often, and whenever there is a batch of them."""
 SEND_SECONDS = 5.0
 """How long sending may take, and how long a process waits for it in the end."""
-LONGEST_TEXT = 4000
-"""Characters of an attribute; what goes beyond is left out."""
 
 _SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 """A span's context that says nothing else."""

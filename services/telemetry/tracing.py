@@ -18,6 +18,9 @@ from typing import Protocol, Self
 from services.telemetry import names
 from services.telemetry.resource import resource_of
 
+LONGEST_TEXT = 16_000
+"""Characters of an attribute; what goes beyond is left out."""
+
 Value = str | bool | int | float | Sequence[str]
 Attributes = Mapping[str, Value]
 

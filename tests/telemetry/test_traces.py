@@ -15,6 +15,7 @@ import pytest
 from critical_path import critical_path
 from fleet import SOLVABLE, UNSOLVABLE, solve, solve_request
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from processes import four_processes
 
 from services.core.thought import Dropped, Proposal, Thought, Usage, thought_id
@@ -22,7 +23,7 @@ from services.core.tree import Expanded, Proposed, Pruned
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.telemetry import exporting, names, tracing
+from services.telemetry import names, tracing
 from services.telemetry.branch import Branches
 
 SMALL = {"completion_tokens": 3000}
@@ -265,6 +266,20 @@ async def test_what_was_said_is_in_a_trace_only_if_that_is_wanted(tmp_path):
             said = json.dumps([span.attributes for span in received.spans], default=str)
             assert ("Input: 1 1 11 11" in said) is wanted
             assert ("(left: 1 1 22)" in said) is wanted
+            for span in received.spans:
+                for name, role in ((names.PROMPT, "user"), (names.COMPLETIONS, "assistant")):
+                    if name in span.attributes:
+                        for message in json.loads(span.attributes[name]):
+                            assert message["role"] == role
+                            assert [part["type"] for part in message["parts"]] == ["text"]
+
+
+def test_names_of_the_conventions_are_theirs():
+    theirs = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    ours = {value for value in vars(names).values() if isinstance(value, str) and value.startswith("gen_ai.")}
+    assert len(ours) == 11
+    assert ours <= theirs
+    assert names.COMPLETE in [each.value for each in gen_ai_attributes.GenAiOperationNameValues]
 
 
 async def test_a_client_that_traces_finds_the_solve_in_its_own_trace(tmp_path):
@@ -350,7 +365,7 @@ async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
     trace, above = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     async with receiver() as received, tracing_to(received) as by:
         with by.start("one", f"00-{trace}-{above}-01", noted) as one:
-            one.note({"long": "é" * (exporting.LONGEST_TEXT + 1)})
+            one.note({"long": "é" * (tracing.LONGEST_TEXT + 1)})
             one.link(f"00-{above * 2}-{trace[:16]}-00")
             one.link("nonsense")
         with pytest.raises(ValueError, match="so"), by.start("two", one.trace):
@@ -359,7 +374,7 @@ async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
             by.start("none", unsampled).end()
     one, two = sorted(received.spans, key=lambda span: span.start)
     assert [each.string_value for each in one.attributes.pop("texts").values] == noted.pop("texts")
-    assert one.attributes == {**noted, "long": "é" * exporting.LONGEST_TEXT}
+    assert one.attributes == {**noted, "long": "é" * tracing.LONGEST_TEXT}
     assert (one.trace, one.parent, one.failed) == (trace, above, False)
     assert (one.linked_traces, one.links) == ([above * 2], [trace[:16]])
     assert (two.trace, two.parent, two.failed) == (trace, one.id, True)

@@ -36,7 +36,7 @@ def _create(settings: ModelSettings, cache: Cache | None) -> LanguageModel:
     if cache and model.revision:
         model = CachedModel(model, cache)
     if tracing.current():
-        model = TracedModel(model)
+        model = TracedModel(model, provider=settings.model)
     return MeasuredModel(model) if metrics.counted() else model
 
 

@@ -1,6 +1,7 @@
 """A model whose calls are spans."""
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -14,13 +15,14 @@ from services.core.ports import (
     TextDelta,
 )
 from services.telemetry import names, tracing
-from services.telemetry.tracing import Attributes, Span
+from services.telemetry.tracing import LONGEST_TEXT, Attributes, Span
 
 
 class TracedModel:
-    """A `LanguageModel` that records each call of `model` whose request belongs to a trace."""
+    """A `LanguageModel` that records each call of `model`, which `provider` runs, whose request belongs to a trace."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, provider: str) -> None:
+        self._provider = provider
         self.name = model.name
         self.revision = model.revision
         self._model = model
@@ -34,7 +36,7 @@ class TracedModel:
             return
         with tracing.span(f"{names.COMPLETE} {self.name}", request.trace, self._asked(request)) as span:
             if span.with_content:
-                span.note({names.PROMPT: request.prompt})
+                span.note({names.PROMPT: _messages("user", [request.prompt])})
             below = replace(request, trace=span.trace)
             answer = _Answer(span)
             async with aclosing(self._model.complete(below)) as events:
@@ -50,6 +52,7 @@ class TracedModel:
         sampling = request.sampling
         return {
             names.OPERATION: names.COMPLETE,
+            names.PROVIDER: self._provider,
             names.MODEL: request.model or self.name,
             names.REVISION: self.revision,
             names.SAMPLES: request.samples,
@@ -78,4 +81,12 @@ class _Answer:
             case CompletionDone(prompt_tokens):
                 self._span.note({names.PROMPT_TOKENS: prompt_tokens, names.COMPLETION_TOKENS: self._tokens})
                 if self._span.with_content:
-                    self._span.note({names.COMPLETIONS: list(self._texts.values())})
+                    self._span.note({names.COMPLETIONS: _messages("assistant", list(self._texts.values()))})
+
+
+def _messages(role: str, texts: Sequence[str]) -> str:
+    """Return texts as the conventions have them, JSON; long ones are cut, so that it is whole with them."""
+    # Escapes take their place, too.
+    longest = LONGEST_TEXT // (4 * max(len(texts), 1))
+    parts = [[{"type": "text", "content": text[:longest]}] for text in texts]
+    return json.dumps([{"role": role, "parts": each} for each in parts], ensure_ascii=False)
