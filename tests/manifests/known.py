@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from unittest import mock
 
 import yaml
@@ -59,11 +60,13 @@ LABELS = {
 """What pods of any component are called."""
 
 
-def image_of(reference: str) -> tuple[str | None, str]:
-    """What in `services/` an image runs, if it is ours; and its tag or digest."""
+def image_of(reference: str) -> tuple[Path | None, str]:
+    """The Dockerfile of an image, if it is to be one of ours; and its tag or digest."""
     path, _, tag = reference.partition("@") if "@" in reference else reference.rpartition(":")
-    ours = re.search(r"kube-of-thoughts/([a-z]+)(-[a-z]+)?$", path)
-    return (f"{ours[1]}/__main__.py" if ours else None), tag
+    ours = re.search(r"kube-of-thoughts/([a-z]+)(?:-([a-z]+))?(?::|$)", path)
+    if ours is None:
+        return None, tag
+    return ROOT / "services" / ours[1] / (f"Dockerfile.{ours[2]}" if ours[2] else "Dockerfile"), tag
 
 
 def setting_errors(environment: Mapping[str, str]) -> Iterator[str]:

@@ -78,6 +78,11 @@ class Manifests:
             *(Pod(made["kind"], made["metadata"]["name"], made["spec"]["template"]) for made in workloads),
         ]
 
+    @property
+    def containers(self) -> Iterator[tuple[Pod, Mapping]]:
+        """Each container, and the pod that it is in."""
+        return ((pod, container) for pod in self.pods for container in pod.containers)
+
     @cached_property
     def config_maps(self) -> dict[str, Mapping[str, str]]:
         return {document["metadata"]["name"]: document.get("data", {}) for document in self.of("ConfigMap")}

@@ -384,6 +384,11 @@ MISTAKES = [
         lambda build: container(build, "page").update(image="registry.example.com/kube-of-thoughts/page:0.1.0"),
     ),
     Mistake(
+        "a user that the image does not know",
+        "uses_images_that_are_made",
+        lambda build: container(build, "page")["securityContext"].update(runAsUser=1000),
+    ),
+    Mistake(
         "two versions of our images at once",
         "uses_images_that_are_made",
         lambda build: container(build, "page").update(image="registry.example.com/kube-of-thoughts/web:0.0.9"),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from known import DEFAULTS, IMAGES_OF_OTHERS, LABELS, SECRET_SETTINGS, SECRETS, image_of, setting_errors
-from kustomize import ROOT
 from manifests import NAME, Manifests, Pod, rule, seconds
 
 WORKERS = ("generator", "evaluator", "validator")
@@ -220,18 +219,23 @@ def _selected(value: object) -> Iterator[str]:
 @rule
 def uses_images_that_are_made(built: Manifests) -> Iterator[str]:
     versions = set()
-    for pod in built.pods:
-        for container in pod.containers:
-            image = container["image"]
-            name, tag = image_of(image)
-            if not tag or tag == "latest":
-                yield f"{pod.name}: {image} may be another one tomorrow"
-            if name is None and image not in IMAGES_OF_OTHERS:
+    for pod, container in built.containers:
+        dockerfile, tag = image_of(image := container["image"])
+        if not tag or tag == "latest":
+            yield f"{pod.name}: {image} may be another one tomorrow"
+        if dockerfile is None:
+            if image not in IMAGES_OF_OTHERS:
                 yield f"{pod.name}: {image} is not that of compose.yaml"
-            if name is not None and not (ROOT / "services" / name).exists():
-                yield f"{pod.name}: nothing makes {image}"
-            if name is not None:
-                versions.add(tag)
+            continue
+        versions |= set() if tag.startswith("sha256:") else {tag}
+        if not dockerfile.exists():
+            yield f"{pod.name}: nothing makes {image}"
+            continue
+        user = "{runAsUser}:{runAsGroup}".format(
+            **{"runAsUser": None, "runAsGroup": None, **container["securityContext"]}
+        )
+        if f"USER {user}\n" not in dockerfile.read_text():
+            yield f"{pod.name} runs as {user}, its image as another"
     if len(versions) > 1:
         yield f"images of ours have the versions {sorted(versions)}"
 
