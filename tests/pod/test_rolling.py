@@ -5,19 +5,24 @@ import os
 import random
 import time
 from contextlib import asynccontextmanager
+from itertools import count
 
 import hooks
 import pytest
-from chaos_fleet import SETTINGS, Calls, ChaosFleet, assert_undisturbed
-from fleet import fleet
+from chaos_fleet import BUDGET, SETTINGS, Calls, ChaosFleet, assert_undisturbed
+from fleet import fleet, solve
 from pods import COUNTED, WORKERS, cluster, logs
 from redis_server import redis_server
-from test_kills import AT_ONCE, Solving
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(7200)]
 
 RESTARTS = int(os.environ.get("ROLLING_RESTARTS", "5"))
 """Of each service."""
+AT_ONCE = 4
+"""Solves."""
+PROBLEMS = ("3 3 8 8", "1 3 4 6", "1 4 5 6", "2 3 7 11", "4 4 10 10")
+ENOUGH = BUDGET | {"model_calls": 300}
+"""Six times what a solve needs here; what needs more is one in which the scripted model sees no way to the answer."""
 FRONT = "orchestrator"
 QUIET_SECONDS = 0.2
 PARKS_AFTER_SECONDS = 1
@@ -36,6 +41,26 @@ async def restartable(folder, table):
             yield running, ChaosFleet(folder, redis, {FRONT: running[FRONT].port})
 
 
+class Clients:
+    """They solve, one solve after the other, until they are to stop; each then ends the one it has begun."""
+
+    def __init__(self, clients, undisturbed):
+        self.runs = {}
+        """By id: what a fleet without trouble makes of it, and what the client saw."""
+        self.stopping = False
+        self._clients = clients
+        self._undisturbed = undisturbed
+        self._numbers = count(1)
+
+    async def work(self):
+        while not self.stopping:
+            number = next(self._numbers)
+            fields = {"problem": PROBLEMS[number % len(PROBLEMS)], "seed": number, "budget": ENOUGH}
+            expected = await solve(self._undisturbed, **fields)
+            if expected.status == "SOLVED":
+                self.runs[f"s{number}"] = expected, await self._clients.solve([FRONT], f"s{number}", **fields)
+
+
 async def restart(revision, chance):
     """Restart pods: in turn while they are busy, and as Knative does, which waits until they are quiet."""
     for number in range(RESTARTS):
@@ -45,13 +70,14 @@ async def restart(revision, chance):
 
 async def test_a_rolling_restart_is_noticed_by_nobody(tmp_path, monkeypatch, rolling_table):
     monkeypatch.setenv(hooks.FOLDER, str(tmp_path))
+    monkeypatch.setattr("fleet.PATIENCE_SECONDS", 600)
     chance = random.Random(RESTARTS)
     begun = time.monotonic()
     async with restartable(tmp_path, rolling_table) as (running, clients), fleet() as undisturbed:
-        solving = Solving(clients, undisturbed, chance)
+        solving = Clients(clients, undisturbed)
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
-                group.create_task(solving.client([FRONT]))
+                group.create_task(solving.work())
             restarts = [group.create_task(restart(running[name].revision, chance)) for name in (*WORKERS, FRONT)]
             await asyncio.gather(*restarts)
             solving.stopping = True
