@@ -4,7 +4,9 @@ import asyncio
 from collections import deque
 
 GROWTH = 0.1
-"""Each call that is taken makes room for so much of another."""
+"""Each call that is taken makes room for so much of another, where the service was seen to be full."""
+GROWTH_ANEW = 1.0
+"""The same where it was seen to be away: what it takes now is not known."""
 
 
 class Places:
@@ -13,6 +15,7 @@ class Places:
     def __init__(self, most: int) -> None:
         self._most = most
         self._limit = float(most)
+        self._growth = GROWTH
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -39,13 +42,18 @@ class Places:
 
     def grow(self) -> None:
         """Note that a call was taken: perhaps there is room for more."""
-        self._limit = min(self._most, self._limit + GROWTH)
+        self._limit = min(self._most, self._limit + self._growth)
         self._admit()
 
     def shrink(self) -> bool:
-        """Note that a call, which still has its place, was refused beside the others; False if there are none."""
+        """Note that a call, which still has its place, was refused; False if there are no others beside it.
+
+        Then the service is not full, but away.
+        """
+        beside = self._taken > 1
         self._limit = max(1.0, self._taken - 1.0)
-        return self._taken > 1
+        self._growth = GROWTH if beside else GROWTH_ANEW
+        return beside
 
     def _admit(self) -> None:
         while self._waiting and self._taken < int(self._limit):

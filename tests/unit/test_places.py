@@ -63,6 +63,37 @@ async def test_the_last_one_that_is_refused_is_told_so_and_may_try_again():
     assert given(await waiting(places, 1)) == [True]
 
 
+async def test_what_was_away_is_soon_asked_as_much_as_before():
+    places = Places(16)
+    await waiting(places, 16)
+    for _ in range(16):
+        places.shrink()
+        places.free()
+    rounds = []
+    tasks = await waiting(places, 31)
+    while not all(given(tasks)):
+        rounds.append(sum(given(tasks)) - sum(rounds))
+        for _ in range(rounds[-1]):
+            places.grow()
+            places.free()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert rounds == [1, 2, 4, 8]
+
+
+async def test_what_is_seen_to_be_full_again_is_asked_more_only_slowly():
+    places = Places(16)
+    await waiting(places, 1)
+    places.shrink()
+    for _ in range(3):
+        places.grow()
+    await waiting(places, 3)
+    assert places.shrink()
+    places.free()
+    places.grow()
+    assert given(await waiting(places, 1)) == [False]
+
+
 async def test_calls_that_are_taken_make_room_for_more_up_to_the_most():
     places = Places(3)
     await waiting(places, 2)
