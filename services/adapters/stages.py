@@ -68,7 +68,7 @@ class _Stage(ABC):
     However many solves there are, a stage is not asked more than it takes: what has no place waits here. A call that it
     refuses while others of ours are there is one too many, and has the next place; that is no attempt. Before a call is
     tried again, the stage is waited for, `absence` seconds at most: it may be that its only worker starts anew. So too
-    before a call when nothing was heard of it for long: to wake up is no part of a call's time.
+    before a call when it has none and nothing was heard of it for long: to wake up is no part of a call's time.
     """
 
     name: str
@@ -110,8 +110,7 @@ class _Stage(ABC):
             reraise=True,
         )
         async for attempt in retrying:
-            asleep = asyncio.get_running_loop().time() - self._heard > ASLEEP_SECONDS
-            if self._absence and (asleep or attempt.retry_state.attempt_number > 1):
+            if self._absence and (self._asleep() or attempt.retry_state.attempt_number > 1):
                 await self.wake(self._absence)
             with attempt:
                 async with aclosing(self._attempt(messages, read)) as ready:
@@ -130,9 +129,9 @@ class _Stage(ABC):
                 try:
                     async for message in call:
                         answered = True
+                        self._heard = asyncio.get_running_loop().time()
                         yield [read(update, message.pod) for update in message.updates]
                     self._places.grow()
-                    self._heard = asyncio.get_running_loop().time()
                     return
                 except grpc.aio.AioRpcError as error:
                     failure = from_rpc_error(error, f"the {self.name} at {self._target}")
@@ -141,6 +140,11 @@ class _Stage(ABC):
                         raise failure from error
                 finally:
                     call.cancel()
+
+    def _asleep(self) -> bool:
+        """Tell whether it may have been scaled to zero: no platform does that to what has a call."""
+        busy = any(connection.calls for connection in self._connections)
+        return not busy and asyncio.get_running_loop().time() - self._heard > ASLEEP_SECONDS
 
     @asynccontextmanager
     async def _place(self, *, first: bool) -> AsyncGenerator[Callable[..., Any], None]:
