@@ -100,7 +100,7 @@ class Tracing:
 class Span:
     """What is recorded of something that takes its time; or nothing, if `trace` is empty.
 
-    As a context, it ends with it; errors are its status.
+    As a context, it ends with it; errors are its status, and what is cancelled is no error.
     """
 
     __slots__ = ("_by", "attributes", "error", "id", "links", "name", "parent_id", "start_ns", "trace", "trace_id")
@@ -156,7 +156,10 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _where: TracebackType | None
     ) -> None:
-        if kind:
+        if kind and issubclass(kind, asyncio.CancelledError | GeneratorExit):
+            # Nobody needs it any more: an answer came from elsewhere, or who had asked has gone.
+            self.note({names.LEFT: True})
+        elif kind:
             self.fail(kind.__name__, str(error))
         self.end()
 

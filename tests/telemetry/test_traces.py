@@ -311,7 +311,10 @@ async def test_after_a_cancel_no_span_stays_open(tmp_path, planted):
             await ended(running)
         [root] = received.solves
         assert root.attributes[names.STATUS] == "CANCELLED"
-        assert_whole(received.of(root.trace))
+        spans = received.of(root.trace)
+        assert_whole(spans)
+        assert any(span.attributes.get(names.LEFT) for span in spans)
+        assert not any(span.failed for span in spans), "what is left is no error: collectors keep what has one"
 
 
 async def test_a_solve_that_is_taken_up_is_a_new_trace_that_links_to_the_old_one(tmp_path, planted):
