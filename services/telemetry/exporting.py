@@ -4,6 +4,7 @@ Only writing them as OTLP is done here. All of ours are alike, so that it takes 
 """
 
 from collections.abc import Sequence
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -56,8 +57,10 @@ class Exporting:
 
     def close(self) -> None:
         """Send what is left, as far as that is possible in a short time. Blocks."""
-        self._queue.force_flush(round(SEND_SECONDS * 1000))
-        self._queue.shutdown()
+        # The SDK knows a limit for each batch, and none for all of them.
+        ending = Thread(target=self._queue.shutdown, daemon=True)
+        ending.start()
+        ending.join(SEND_SECONDS)
 
 
 class _Ended(ReadableSpan):

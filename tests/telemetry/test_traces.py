@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from services.core.tree import Expanded, Proposed, Pruned
 from services.rpc.channel import dial
 from services.rpc.gen.kubeofthoughts.v1 import orchestrator_service_pb2 as wire
 from services.rpc.gen.kubeofthoughts.v1.orchestrator_service_pb2_grpc import OrchestratorServiceStub
-from services.telemetry import names, tracing
+from services.telemetry import exporting, names, tracing
 from services.telemetry.branch import Branches
 
 SMALL = {"completion_tokens": 3000}
@@ -78,14 +79,17 @@ def attributes(found):
 
 
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
-    """An OTLP collector that keeps what it gets."""
+    """An OTLP collector that keeps what it gets; one that hangs does not answer."""
 
     def __init__(self):
         self.spans = []
         self.requests = []
+        self.hangs = False
 
     async def Export(self, request, context):  # noqa: N802 - the wire's name
         self.requests.append(request)
+        if self.hangs:
+            await asyncio.Event().wait()
         for group in request.resource_spans:
             resource = attributes(group.resource.attributes)
             self.spans += [Span(resource, span) for scope in group.scope_spans for span in scope.spans]
@@ -383,6 +387,20 @@ async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
     assert (two.trace, two.parent, two.failed) == (trace, one.id, True)
     assert two.attributes == {names.ERROR: "ValueError"}
     assert caplog.messages == []
+
+
+async def test_a_collector_that_hangs_is_waited_for_once_and_not_for_each_batch(monkeypatch):
+    monkeypatch.setattr(exporting, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(exporting, "BATCH", 10)
+    async with receiver() as received:
+        received.hangs = True
+        async with tracing_to(received) as by:
+            for _ in range(100):
+                by.start("one", "").end()
+        assert len(received.requests) < 100 / exporting.BATCH
+        for thread in threading.enumerate():
+            if thread.name == "OtelBatchSpanRecordProcessor":
+                await asyncio.to_thread(thread.join)
 
 
 async def test_the_share_of_traces_that_is_wanted_is_begun():
