@@ -1,4 +1,4 @@
-"""The other services, as the orchestrator sees them: batches over gRPC, retried here and nowhere else.
+"""The other services, as the orchestrator sees them: batches over gRPC, which only this retries.
 
 A batch whose stage cannot be reached is sent again, without the requests that are done. What a broken call had
 proposed comes again then; thoughts have derived ids, so nothing is counted twice but what was really spent twice.

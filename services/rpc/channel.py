@@ -13,7 +13,7 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
-    # Retries have one owner, `services.adapters.stages`.
+    # Whoever calls decides what is sent again, and when.
     ("grpc.enable_retries", 0),
     # How soon a service that was down is tried again.
     ("grpc.initial_reconnect_backoff_ms", 100),

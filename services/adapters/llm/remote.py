@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import grpc
-from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from services.core.errors import Overloaded, WorkerUnavailable
 from services.core.ports import CallBegun, CompletionEvent, CompletionRequest
@@ -41,14 +41,20 @@ class RemoteModel:
         begun is told, since each is paid.
         """
         now = asyncio.get_running_loop().time
-        until, spoken = now() + time_left(self._timeout), False
+        seconds, spoken = time_left(self._timeout), False
+        until = now() + seconds
 
-        def may_go_on(state: RetryCallState) -> bool:
-            error = state.outcome.exception() if state.outcome else None
-            return isinstance(error, WorkerUnavailable | Overloaded) and not spoken and now() < until
+        def may_pass(error: BaseException) -> bool:
+            return isinstance(error, WorkerUnavailable | Overloaded) and not spoken
 
-        wait = wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS)
-        async for attempt in AsyncRetrying(retry=may_go_on, wait=wait, reraise=True):
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(may_pass),
+            # A wait that outlasted the time would hide why.
+            stop=stop_before_delay(seconds),
+            wait=wait_random_exponential(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
+            reraise=True,
+        )
+        async for attempt in retrying:
             with attempt:
                 async with aclosing(self._draw(request, until - now())) as events:
                     async for event in events:
