@@ -28,6 +28,8 @@ QUEUE = 65_536
 """Spans that wait to be sent, at most; many end when a solve does."""
 BATCH = 2048
 """Spans that are sent at a time."""
+BATCH_WITH_CONTENT = 64
+"""The same where texts are among them: receivers refuse messages of more than four megabytes."""
 EVERY_SECONDS = 0.5
 """Spans are sent so often, and whenever there is a batch of them."""
 SEND_SECONDS = 5.0
@@ -38,13 +40,16 @@ _SAMPLED = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.
 
 
 class Exporting:
-    """Takes spans that have ended. `share` is that of the traces that are sampled; `resource` names this process."""
+    """Takes spans that have ended, and sends at most `batch` of them at a time.
 
-    def __init__(self, endpoint: str, *, share: float, resource: Resource) -> None:
+    `share` is that of the traces that are sampled; `resource` names this process.
+    """
+
+    def __init__(self, endpoint: str, *, share: float, batch: int, resource: Resource) -> None:
         self._sampler = TraceIdRatioBased(share)
         exporter = _Exporter(resource, endpoint=endpoint, timeout=SEND_SECONDS)
         self._queue: SpanProcessor = BatchSpanProcessor(
-            exporter, max_queue_size=QUEUE, max_export_batch_size=BATCH, schedule_delay_millis=EVERY_SECONDS * 1000
+            exporter, max_queue_size=QUEUE, max_export_batch_size=batch, schedule_delay_millis=EVERY_SECONDS * 1000
         )
 
     def samples(self, trace_id: int, name: str) -> bool:

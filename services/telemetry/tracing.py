@@ -58,13 +58,14 @@ class Tracing:
     """What begins spans, and has them sent when they end."""
 
     def __init__(self, settings: TraceSettings, *, service: str, pod: str, revision: str) -> None:
-        from services.telemetry.exporting import Exporting
+        from services.telemetry.exporting import BATCH, BATCH_WITH_CONTENT, Exporting
 
         self.most_spans = settings.trace_spans
         self.with_content = settings.trace_content
         self.exporting = Exporting(
             settings.traces_endpoint,
             share=settings.trace_share,
+            batch=BATCH_WITH_CONTENT if settings.trace_content else BATCH,
             resource=resource_of(service=service, pod=pod, revision=revision),
         )
         self._random = random.Random()

@@ -389,15 +389,25 @@ async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
     assert caplog.messages == []
 
 
+async def test_however_long_texts_are_no_message_is_too_large_for_a_receiver(caplog):
+    prompt, completion = "p" * tracing.LONGEST_TEXT, "é" * tracing.LONGEST_TEXT
+    async with receiver() as received, tracing_to(received) as by:
+        for _ in range(200):
+            with by.start("one", "") as span:
+                span.note({names.PROMPT: prompt, names.COMPLETIONS: completion})
+    assert len(received.spans) == 200
+    assert caplog.messages == []
+
+
 async def test_a_collector_that_hangs_is_waited_for_once_and_not_for_each_batch(monkeypatch):
     monkeypatch.setattr(exporting, "SEND_SECONDS", 0.5)
-    monkeypatch.setattr(exporting, "BATCH", 10)
+    monkeypatch.setattr(exporting, "BATCH_WITH_CONTENT", 10)
     async with receiver() as received:
         received.hangs = True
         async with tracing_to(received) as by:
             for _ in range(100):
                 by.start("one", "").end()
-        assert len(received.requests) < 100 / exporting.BATCH
+        assert len(received.requests) < 100 / exporting.BATCH_WITH_CONTENT
         for thread in threading.enumerate():
             if thread.name == "OtelBatchSpanRecordProcessor":
                 await asyncio.to_thread(thread.join)
