@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 from services.core.errors import ModelFailed, ModelUnusable, PromptTooLong
 from services.core.ports import CompletionDone, CompletionEvent, CompletionRequest, LanguageModel, SampleDone, TextDelta
 from services.core.seeds import derive_seed
-from services.rpc import deadline
+from services.rpc import deadline, release
 
 HEADING_TOKENS = 8
 """At most what a heading and the blank lines around it cost."""
@@ -114,9 +114,10 @@ class _Pack:
 class PackedModel:
     """A `LanguageModel` that sends up to `most` requests to `model` as one.
 
-    Only requests whose prompts have the first line in common, and that are alike but for prompt and seed, go together;
-    the first of them waits `linger` seconds for others. What one is answered depends on those that it went with.
-    Requests for label probabilities go alone. One that is left does not disturb the others; when all are, the call is.
+    Only requests of one release whose prompts have the first line in common, and that are alike but for prompt and
+    seed, go together; the first of them waits `linger` seconds for others. What one is answered depends on those that
+    it went with. Requests for label probabilities go alone. One that is left does not disturb the others; when all are,
+    the call is.
     """
 
     def __init__(self, model: LanguageModel, *, most: int, linger: float) -> None:
@@ -165,7 +166,7 @@ class PackedModel:
 
     async def _travel(self, request: CompletionRequest) -> _Share:
         """Go with others, and return what that brings."""
-        alike = replace(request, prompt=request.prompt.partition("\n")[0], seed=0)
+        alike = (replace(request, prompt=request.prompt.partition("\n")[0], seed=0), release.metadata())
         pack = self._open.get(alike) or self._begin(alike)
         member = _Member(request, asyncio.get_running_loop().create_future())
         pack.members.append(member)
@@ -178,13 +179,13 @@ class PackedModel:
             if pack in self._running and not pack.waiting():
                 self._running[pack].cancel()
 
-    def _begin(self, alike: CompletionRequest) -> _Pack:
+    def _begin(self, alike: object) -> _Pack:
         pack = self._open[alike] = _Pack()
         self._running[pack] = asyncio.create_task(self._run(alike, pack))
         self._running[pack].add_done_callback(lambda task: self._end(pack, task))
         return pack
 
-    async def _run(self, alike: CompletionRequest, pack: _Pack) -> None:
+    async def _run(self, alike: object, pack: _Pack) -> None:
         """Send what has come when it is enough, or time."""
         # The first member's deadline is not that of the others; each leaves at its own.
         deadline.lift()

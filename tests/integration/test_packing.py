@@ -16,7 +16,7 @@ from services.adapters.llm.scripted import ScriptedModel
 from services.adapters.packing import HEADING_TOKENS, PackedModel, packed, shares, unpacked
 from services.core.errors import ModelFailed, ModelUnusable, Overloaded, PromptTooLong
 from services.core.ports import CompletionRequest, Sampling
-from services.rpc import deadline
+from services.rpc import deadline, release
 from services.settings import ModelSettings
 from services.tasks.game24.script import answer as play
 from services.testing.faulty_model import Fault, FaultyModel
@@ -315,3 +315,22 @@ async def test_a_pack_is_not_held_to_the_deadline_of_its_first_member():
     model = PackedModel(Timed(), most=2, linger=10)
     await asyncio.gather(hurried(), complete(model, request(2)))
     assert lefts == [math.inf]
+
+
+async def test_requests_of_solves_that_keep_to_different_releases_go_apart():
+    class Noting(Recorded):
+        async def complete(self, asked):
+            said.append(release.metadata())
+            async with aclosing(super().complete(asked)) as events:
+                async for event in events:
+                    yield event
+
+    async def kept_to(name):
+        release.keep_to(name)
+        return release.metadata(), await complete(model, request(1))
+
+    said = []
+    model = PackedModel(Noting(), most=2, linger=LINGER)
+    answered = await asyncio.gather(*(kept_to(name) for name in ("v1", "v2", "v1", "v2")))
+    assert sorted(said) == sorted({metadata for metadata, _ in answered})
+    await model.close()
