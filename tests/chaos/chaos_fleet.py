@@ -35,7 +35,7 @@ SETTINGS = {
     "KOT_LOG": "redis",
     "KOT_BUS": "redis",
     "KOT_CACHE": "redis",
-    "KOT_CACHE_CLAIM_SECONDS": "1",
+    "KOT_CACHE_CLAIM_SECONDS": "3",
     "KOT_LEASE_SECONDS": str(LEASE_SECONDS),
     "KOT_DETACH_GRACE": "30",
     # One call may meet several of the kills.
