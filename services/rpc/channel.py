@@ -22,11 +22,9 @@ OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5_000),
 )
 
-_WAKE_INTERVAL_SECONDS = 0.1
-
-
 CALLS_PER_CONNECTION = 100
 """What one connection carries at a time through any proxy; what is more may wait there, unseen."""
+_WAKE_INTERVAL_SECONDS = 0.1
 
 
 def dial(target: str, *, apart: bool = False) -> grpc.aio.Channel:

@@ -43,7 +43,7 @@ def decode(stored: bytes) -> list[CompletionEvent]:
             events.append(completion_event_from_proto(parse_length_prefixed(CompleteResponse, stream)))
     except DecodeError as error:
         raise ValueError(str(error)) from error
-    if not any(isinstance(event, CallBegun) for event in events[:1]):
+    if not (events and isinstance(events[0], CallBegun)):
         events.insert(0, CallBegun(cached=True))
     return events
 
