@@ -1,5 +1,6 @@
 """The Redis that pods share."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -51,28 +52,35 @@ def connect(settings: RedisSettings) -> "Redis":
 
 
 @contextmanager
-def cuts_as_redis_errors() -> Iterator[None]:
-    """Raise a `redis.ConnectionError` for a connection that was cut just before a command was written to it.
+def commanding() -> Iterator[None]:
+    """Mend what the client does to a command; enter it in a task, for each command.
 
-    The client knows what asyncio's own loop does then; uvloop raises a `RuntimeError`.
+    A connection that was cut just before a command was written to it is a `redis.ConnectionError`: the client knows
+    what asyncio's own loop does then, and uvloop raises a `RuntimeError`. And a task that was cancelled is cancelled:
+    the client uses `asyncio.wait_for`, which in Python 3.11 drops a cancellation that comes just when it is done.
     """
     from redis.exceptions import ConnectionError as Cut
 
+    task = asyncio.current_task()
+    cancels = task.cancelling() if task else 0
     try:
         yield
     except RuntimeError as error:
         if "handler is closed" not in str(error):
             raise
         raise Cut("the connection was cut") from error
+    finally:
+        if task and task.cancelling() > cancels:
+            raise asyncio.CancelledError
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raise `StoreUnavailable` if Redis is away or full, `StoreUnusable` if it refuses; for a store's commands."""
+    """Raise `StoreUnavailable` if Redis is away or full, `StoreUnusable` if it refuses; for each command of a store."""
     from redis import exceptions
 
     try:
-        with cuts_as_redis_errors():
+        with commanding():
             yield
     except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
         raise _locked(error) from error

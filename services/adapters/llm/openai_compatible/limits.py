@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import structlog
 from pyrate_limiter import GCRA, Decision, InMemoryStateStore, Rate, RedisStateStore
 
-from services.adapters.redis_client import cuts_as_redis_errors
+from services.adapters.redis_client import commanding
 from services.core.errors import Overloaded
 from services.core.ports import CompletionRequest
 
@@ -123,7 +123,7 @@ class SharedCounts:
             return await self._own.check(name, rate, weight)
         store = self._stores.setdefault(name, RedisStateStore(self._redis, f"{self._prefix}:{name}"))
         try:
-            with cuts_as_redis_errors():
+            with commanding():
                 decision: Decision = await store.check(_algorithm, [rate], store.default_clock.now(), weight)
         except (RedisError, OSError) as error:
             if self._alone_until is None:
