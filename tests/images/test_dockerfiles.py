@@ -1,6 +1,8 @@
 """Dockerfiles keep to the rules, and each rule bites: a mistake that is planted is found."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from dockerfiles import ROOT, SERVICES, broken, context, instructions
@@ -12,7 +14,7 @@ FILES = {f"services/{service}/Dockerfile": service for service in SERVICES} | {
 
 def linted(text):
     """What hadolint says of a Dockerfile; nothing if it likes it."""
-    command = ["hadolint", "--config", ROOT / ".hadolint.yaml", "--no-color", "-"]
+    command = [Path(sys.executable).with_name("hadolint"), "--config", ROOT / ".hadolint.yaml", "--no-color", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
 
 
