@@ -17,7 +17,7 @@ import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from services.adapters.places import Places
-from services.core.errors import Overloaded, WorkerUnavailable
+from services.core.errors import KotError, Overloaded, WorkerUnavailable
 from services.core.ports import (
     EvaluateRequest,
     EvaluateUpdate,
@@ -133,13 +133,26 @@ class _Stage(ABC):
                         yield [read(update, message.pod) for update in message.updates]
                     self._places.grow()
                     return
-                except grpc.aio.AioRpcError as error:
-                    failure = from_rpc_error(error, f"the {self.name} at {self._target}")
+                except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+                    failure = self._failure(error)
                     refused = isinstance(failure, WorkerUnavailable | Overloaded) and not answered
                     if not refused or not self._places.shrink():
                         raise failure from error
                 finally:
                     call.cancel()
+
+    def _failure(self, error: grpc.aio.AioRpcError | asyncio.CancelledError) -> KotError:
+        """Return what a call failed with; raises a cancellation that is meant for this task.
+
+        gRPC cancels a call itself if its requests cannot be sent any more, and that looks the same.
+        """
+        peer = f"the {self.name} at {self._target}"
+        if isinstance(error, grpc.aio.AioRpcError):
+            return from_rpc_error(error, peer)
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise error
+        return WorkerUnavailable(f"{peer}: the connection broke while requests were sent")
 
     def _asleep(self) -> bool:
         """Tell whether it may have been scaled to zero: no platform does that to what has a call."""

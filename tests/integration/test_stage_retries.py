@@ -30,18 +30,17 @@ class BreaksTwice:
         yield [ProposeUpdate(id="b", done=True)]
 
 
+def request(name):
+    state, task = State("1 1 11 11", ()), TaskSelection(name="game24")
+    return ProposeRequest(id=name, task=task, state=state, samples=1, max_thoughts=1, sampling=Sampling())
+
+
 async def test_what_a_broken_call_has_dropped_is_not_counted():
     proposer = BreaksTwice()
     mount = Mount(
         "kubeofthoughts.v1.GeneratorService", add_GeneratorServiceServicer_to_server, GeneratorServicer(proposer, "g-1")
     )
-    state = State("1 1 11 11", ())
-    batch = [
-        ProposeRequest(
-            id=name, task=TaskSelection(name="game24"), state=state, samples=1, max_thoughts=1, sampling=Sampling()
-        )
-        for name in "ab"
-    ]
+    batch = [request(name) for name in "ab"]
     dropped = {"a": Dropped(), "b": Dropped()}
     async with socket() as address, serving([mount], address, drain_seconds=1):
         stage = RemoteProposer(address, timeout=20, attempts=3, calls=1)
@@ -51,3 +50,33 @@ async def test_what_a_broken_call_has_dropped_is_not_counted():
         await stage.close()
     assert dropped == {"a": ILLEGAL, "b": ILLEGAL + MALFORMED}
     assert proposer.asked == [["a", "b"], ["b"], ["b"]]
+
+
+class CancelsItself(RemoteProposer):
+    """Its first call is cancelled by gRPC itself, as happens when requests cannot be sent any more."""
+
+    def _method(self, channel):
+        method, calls = super()._method(channel), []
+
+        def call(*arguments, **options):
+            calls.append(method(*arguments, **options))
+            if len(calls) == 1:
+                calls[0].cancel()
+            return calls[-1]
+
+        return call
+
+
+async def test_a_call_that_grpc_cancels_by_itself_is_made_again():
+    proposer = BreaksTwice()
+    proposer.asked = [["a"], ["a"]]
+    mount = Mount(
+        "kubeofthoughts.v1.GeneratorService",
+        add_GeneratorServiceServicer_to_server,
+        GeneratorServicer(proposer, pod="it"),
+    )
+    async with socket() as address, serving([mount], address, drain_seconds=1):
+        stage = CancelsItself(address, timeout=20, attempts=2, calls=1)
+        done = [update.id async for updates in stage.propose([request("b")]) for update in updates if update.done]
+        await stage.close()
+    assert done == ["b"]
