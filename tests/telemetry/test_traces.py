@@ -317,7 +317,6 @@ async def test_after_a_cancel_no_span_stays_open(tmp_path, planted):
         assert root.attributes[names.STATUS] == "CANCELLED"
         spans = received.of(root.trace)
         assert_whole(spans)
-        assert any(span.attributes.get(names.LEFT) for span in spans)
         assert not any(span.failed for span in spans), "what is left is no error: collectors keep what has one"
 
 
@@ -387,6 +386,14 @@ async def test_what_is_noted_arrives_and_long_texts_are_cut(caplog):
     assert (two.trace, two.parent, two.failed) == (trace, one.id, True)
     assert two.attributes == {names.ERROR: "ValueError"}
     assert caplog.messages == []
+
+
+async def test_what_is_cancelled_is_left_and_has_not_failed():
+    async with receiver() as received, tracing_to(received) as by:
+        with pytest.raises(asyncio.CancelledError), by.start("one", ""):
+            raise asyncio.CancelledError
+    [one] = received.spans
+    assert (one.failed, one.attributes) == (False, {names.LEFT: True})
 
 
 async def test_however_long_texts_are_no_message_is_too_large_for_a_receiver(caplog):
